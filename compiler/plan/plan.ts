@@ -1,0 +1,56 @@
+/**
+ * The execution plan: all that a device needs to run a program, as plain JSON data.
+ *
+ * A plan names buffers, kernels (text for WebGPU, one module for WebAssembly) and programs: lists of dispatches.
+ * What holds (`verifyPlan`): each dispatch gives its kernel exactly its bindings, inside their buffers; offsets are
+ * multiples of 256 bytes; bindings of one dispatch that are written do not overlap any other of its bindings.
+ */
+import type { Binding } from "../nest/loopNest.ts";
+
+export interface PlanBuffer {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** A named place that the runtime reads or writes: a parameter, a statistic, the metrics, the data set. */
+export interface PlanTensor {
+  readonly buffer: number;
+  /** In bytes. */
+  readonly offset: number;
+  readonly type: "f32" | "u32" | "u8";
+  readonly shape: readonly number[];
+}
+
+export interface PlanKernel {
+  /** As users see it: `conv2 (line 5): filter gradient`. */
+  readonly name: string;
+  /** A short file name without ending, unique in the plan: `07-conv2-filter-gradient`. */
+  readonly file: string;
+  readonly bindings: readonly Binding[];
+  readonly workgroups: number;
+  /** WGSL text, for a plan of target `wgsl`; in a plan of target `wasm` a readable loop nest (the module is `wasm`). */
+  readonly source: string;
+  /** WGSL features that the kernel needs. */
+  readonly features: readonly ("subgroups")[]; // prettier-ignore
+}
+
+export interface PlanDispatch {
+  readonly kernel: number;
+  readonly bindings: readonly { readonly buffer: number; readonly offset: number; readonly bytes: number }[];
+}
+
+export interface ExecutionPlan {
+  readonly version: 1;
+  readonly target: "wgsl" | "wasm";
+  readonly buffers: readonly PlanBuffer[];
+  readonly tensors: Readonly<Record<string, PlanTensor>>;
+  readonly kernels: readonly PlanKernel[];
+  /** `initialise`, `trainStep`, `evaluateStep`, `predict`. */
+  readonly programs: Readonly<Record<string, readonly PlanDispatch[]>>;
+  /**
+   * For target `wasm`: the module. It imports `memory` from `env` and exports `kernels`, a table with kernel i at i.
+   * A kernel is a function (workgroup: i32, bindings: i32, scratch: i32), `bindings` pointing at the i32 addresses of
+   * its bindings and `scratch` at `scratchBytes` of the calling thread's own memory.
+   */
+  readonly wasm?: { readonly module: Uint8Array; readonly scratchBytes: number };
+}
