@@ -318,3 +318,27 @@ export function evaluate(
   }
   return sum;
 }
+
+/** Renames the buffers that integers are read from. */
+export function renameBuffers(value: Index, rename: (buffer: string) => string): Index {
+  if (!readsMemory(value)) return value;
+  const atom = (of: Atom): Index => {
+    switch (of.kind) {
+      case "variable":
+        return fromAtom(of);
+      case "element":
+        return element(rename(of.buffer), renameBuffers(of.at, rename), of.maximum);
+      case "quotient":
+        return divide(renameBuffers(of.of, rename), of.divisor);
+      case "remainder":
+        return remainder(renameBuffers(of.of, rename), of.divisor);
+      case "clamp":
+        return clamp(renameBuffers(of.of, rename), of.minimum, of.maximum);
+    }
+  };
+  return add(value.constant, ...value.terms.map((term) => multiply(atom(term.atom), term.factor)));
+}
+
+function readsMemory(value: Index): boolean {
+  return value.terms.some(({ atom }) => atom.kind === "element" || (atom.kind !== "variable" && readsMemory(atom.of)));
+}

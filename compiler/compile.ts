@@ -1,0 +1,205 @@
+/**
+ * The compiler's table of contents: the passes in their order.
+ *
+ *   model → graphs (model/) → kernels (fusion/) → parts of large reductions (split) → schedules (schedule/)
+ *   → loop nests (lower/) → WGSL or WebAssembly (print/) and memory (plan/) → an execution plan
+ */
+import type { CheckedModel, TrainingRecipe } from "../language/checkedProgram.ts";
+import { fuseGraph } from "./fusion/fuse.ts";
+import type { FusedGraph, Kernel, StoredTensor } from "./fusion/kernel.ts";
+import { splitReduction } from "./fusion/split.ts";
+import { type Graph, InvariantError, type StateTensor } from "./graph/graph.ts";
+import { type LoweredKernel, lowerKernel, resolveStorage } from "./lower/lowerKernel.ts";
+import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";
+import type { LoopNest } from "./nest/loopNest.ts";
+import { printNest } from "./nest/printNest.ts";
+import { kernelHeader, kernelName, fileName } from "./plan/names.ts";
+import { byteLength, type Placement, placeStates, placeTemporaries, type Use } from "./plan/memory.ts";
+import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
+import { printWasmModule } from "./print/wasm/printWasm.ts";
+import { printWgsl } from "./print/wgsl/printWgsl.ts";
+import type { Schedule } from "./schedule/schedule.ts";
+import { backendFor } from "./schedule/backends.ts";
+import type { Target } from "./target.ts";
+
+export interface CompileOptions {
+  readonly counts: DataCounts;
+  readonly target: Target;
+  /** Off: every operator is a kernel of its own. Results agree within rounding. */
+  readonly fuse?: boolean;
+}
+
+export interface ScheduledKernel {
+  readonly kernel: Kernel;
+  readonly schedule: Schedule;
+  readonly name: string;
+  readonly lowered: LoweredKernel;
+}
+
+export interface ScheduledProgram {
+  readonly name: string;
+  readonly kernels: readonly ScheduledKernel[];
+  readonly tensors: ReadonlyMap<number, StoredTensor>;
+}
+
+/** All stages of a compilation, for `explain`, tests and timings. */
+export interface Compilation {
+  readonly model: ModelGraphs;
+  readonly fused: readonly FusedGraph[];
+  readonly programs: readonly ScheduledProgram[];
+  readonly plan: ExecutionPlan;
+}
+
+export function compile(model: CheckedModel, recipe: TrainingRecipe, options: CompileOptions): Compilation {
+  const graphs = lowerModel({ model, recipe, counts: options.counts });
+  const fused = graphs.graphs.map((graph) => fuse(graph, options));
+  const programs = fused.map((program) => scheduleProgram(program, options.target));
+  const plan = makePlan(graphs, programs, options.target);
+  return { model: graphs, fused, programs, plan };
+}
+
+export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fuse">): FusedGraph {
+  return fuseGraph(graph, backendFor(options.target).costs, options.fuse ?? true);
+}
+
+/** Splits, schedules and lowers every kernel of a program. */
+export function scheduleProgram(program: FusedGraph, target: Target): ScheduledProgram {
+  const backend = backendFor(target);
+  const tensors = new Map(program.tensors);
+  let fresh = Math.max(0, ...tensors.keys());
+  const kernels = program.kernels.flatMap((kernel) => {
+    const parts = kernel.accumulators.length > 0 ? backend.split(kernel, target) : [];
+    if (parts.every((count) => count === 1)) return [kernel];
+    const { first, second, partials } = splitReduction(kernel, parts, () => ++fresh);
+    for (const partial of partials) tensors.set(partial.id, partial);
+    return [first, second];
+  });
+  return {
+    name: program.name,
+    tensors,
+    kernels: kernels.map((kernel, i) => {
+      const schedule = backend.schedule(kernel, tensors, target);
+      const isParts = kernels[i + 1]?.outputs === kernel.outputs;
+      const name = kernelName(kernel, isParts);
+      const header = kernelHeader(kernel, tensors, schedule);
+      const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
+      return {
+        kernel,
+        schedule,
+        name,
+        lowered: lowerKernel({ kernel, schedule, tensors, name, header, subgroupSize }),
+      };
+    }),
+  };
+}
+
+function usesOf({ lowered }: ScheduledKernel, tensors: ReadonlyMap<number, StoredTensor>): Use {
+  const reads = new Set<number>();
+  const writes = new Set<number>();
+  lowered.nest.bindings.forEach((binding, i) => {
+    const { tensor } = resolveStorage(tensors, lowered.tensors[i] ?? -1);
+    (binding.access === "read" ? reads : writes).add(tensor.id);
+  });
+  return { reads, writes };
+}
+
+interface Layout {
+  readonly buffers: PlanBuffer[];
+  readonly states: ReadonlyMap<string, Placement>;
+  readonly workspace: number;
+}
+
+function layOut(states: readonly StateTensor[], lengths: readonly number[]): Layout {
+  const placed = placeStates(states);
+  const workspace = placed.buffers.length;
+  const buffers = [...placed.buffers, { name: "workspace", bytes: Math.max(4, ...lengths) }];
+  return { buffers, states: placed.places, workspace };
+}
+
+export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgram[], target: Target): ExecutionPlan {
+  const arenas = programs.map(({ kernels, tensors }) =>
+    placeTemporaries(
+      kernels.map((kernel) => usesOf(kernel, tensors)),
+      tensors,
+    ),
+  );
+  const layout = layOut(
+    graphs.states,
+    arenas.map(({ length }) => length),
+  );
+  const kernels: PlanKernel[] = [];
+  const nests: LoopNest[] = [];
+  const dispatches: Record<string, PlanDispatch[]> = {};
+  programs.forEach((program, p) => {
+    const offsets = arenas[p]?.offsets ?? new Map<number, number>();
+    dispatches[program.name] = program.kernels.map((scheduled) => {
+      const { nest, tensors } = scheduled.lowered;
+      kernels.push(planKernel(nest, kernels.length, target));
+      nests.push(nest);
+      const bindings = tensors.map((id) => bindingOf(id, program.tensors, layout, offsets));
+      return { kernel: kernels.length - 1, bindings };
+    });
+  });
+  const plan = {
+    version: 1 as const,
+    target: target.kind,
+    buffers: layout.buffers,
+    tensors: namedTensors(graphs, layout),
+    kernels,
+    programs: dispatches,
+  };
+  return target.kind === "wasm" ? { ...plan, wasm: printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) } : plan;
+}
+
+function planKernel(nest: LoopNest, number: number, target: Target): PlanKernel {
+  const common = {
+    name: nest.name,
+    file: fileName(number, nest.name),
+    bindings: nest.bindings,
+    workgroups: nest.workgroups,
+  };
+  if (target.kind === "wasm") return { ...common, source: printNest(nest), features: [] };
+  const { subgroupSize } = target;
+  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize });
+  return { ...common, source, features };
+}
+
+function bindingOf(
+  id: number,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  layout: Layout,
+  offsets: ReadonlyMap<number, number>,
+): PlanDispatch["bindings"][number] {
+  const { tensor, offset } = resolveStorage(tensors, id);
+  const own = tensors.get(id);
+  if (!own) throw new InvariantError(`tensor ${id} is not stored`);
+  const bytes = byteLength(own);
+  if (tensor.storage.kind === "state") {
+    const place = layout.states.get(tensor.storage.state);
+    if (!place) throw new InvariantError(`state ${tensor.storage.state} has no place`);
+    return { buffer: place.buffer, offset: place.offset + 4 * offset, bytes };
+  }
+  const start = offsets.get(tensor.id);
+  if (start === undefined) throw new InvariantError(`${tensor.label} has no place`);
+  return { buffer: layout.workspace, offset: start + 4 * offset, bytes };
+}
+
+/** Every state by its name; flat parameters and what the optimizer keeps of them, part by part. */
+function namedTensors(graphs: ModelGraphs, layout: Layout): Record<string, PlanTensor> {
+  const named: Record<string, PlanTensor> = {};
+  for (const { name, shape, type } of graphs.states) {
+    const place = layout.states.get(name);
+    if (!place) continue;
+    named[name] = { buffer: place.buffer, offset: place.offset, type, shape };
+    const prefix = name === "parameters" ? "" : `${name}.`;
+    if (name !== "parameters" && !name.startsWith("optimizer.")) continue;
+    for (const { parameter, offset } of graphs.parameters)
+      named[`${prefix}${parameter.path}`] = {
+        buffer: place.buffer,
+        offset: place.offset + 4 * offset,
+        type,
+        shape: parameter.shape,
+      };
+  }
+  return named;
+}

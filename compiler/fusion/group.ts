@@ -1,0 +1,315 @@
+/**
+ * Grouping: stored nodes become kernels. Nodes share a kernel where that saves passes over memory: what is computed
+ * from a reduction's result joins the reduction; reductions and maps over one space that read the same tensors join
+ * each other.
+ *
+ * What holds: kernels are in an order in which every tensor is written before it is read, and a state is overwritten
+ * after its last reader.
+ */
+import { type Graph, InvariantError, type Node, nodeAt, size } from "../graph/graph.ts";
+import type { Index } from "../nest/integer.ts";
+import { type Accessor, type Test, type Value } from "../value.ts";
+import { box } from "../value.ts";
+import { index, variable } from "../nest/integer.ts";
+import { define } from "../reference/evaluate.ts";
+import { createAccessors, isReduction, type Storage, symbolicCoordinates } from "./inline.ts";
+import type { Accumulator, Kernel, KernelOutput } from "./kernel.ts";
+
+interface Group {
+  readonly id: number;
+  readonly domain: readonly number[];
+  extents: readonly number[];
+  /** Nodes computed here, in order; reductions first bring their accumulators. */
+  readonly members: number[];
+  readonly reductions: number[];
+}
+
+/** Stored tensors that a value reads; `others` collects tensors read at other places than `here`. */
+export function readsOf(root: Value, onRead: (tensor: number, coordinates: readonly Index[]) => void): void {
+  const seen = new Set<Value>();
+  const visitIndex = (of: Index): void => {
+    for (const { atom } of of.terms) {
+      if (atom.kind === "element") {
+        onRead(Number(atom.buffer), [atom.at]);
+        visitIndex(atom.at);
+      } else if (atom.kind !== "variable") visitIndex(atom.of);
+    }
+  };
+  const visitTest = (test: Test): void => {
+    if (test.kind === "compare") {
+      visit(test.left);
+      visit(test.right);
+    } else if (test.kind === "all") test.tests.forEach(visitTest);
+    else if (test.kind === "inRange") visitIndex(test.index);
+  };
+  const visit = (value: Value): void => {
+    if (seen.has(value)) return;
+    seen.add(value);
+    switch (value.kind) {
+      case "access":
+        value.coordinates.forEach(visitIndex);
+        return onRead(value.tensor, value.coordinates);
+      case "unary":
+        return visit(value.operand);
+      case "binary":
+        visit(value.left);
+        return visit(value.right);
+      case "select":
+        visitTest(value.test);
+        visit(value.then);
+        return visit(value.otherwise);
+      case "operand":
+        return visit(value.read(value.coordinates));
+      case "random":
+        return value.counters.forEach(visitIndex);
+      case "index":
+        return visitIndex(value.index);
+      case "reduce": {
+        if (size(value.extents) <= 16) for (const at of box(value.extents)) visit(value.body(at));
+        else visit(value.body(value.extents.map((extent, d) => index(variable(`w${d}`, extent)))));
+        return;
+      }
+      case "constant":
+      case "result":
+        return;
+    }
+  };
+  visit(root);
+}
+
+const same = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((value, i) => value === b[i]);
+
+export interface Grouping {
+  readonly kernels: readonly Kernel[];
+}
+
+export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Kernel[] {
+  const { stored, aliases, live } = storage;
+  const groups = new Map<number, Group>();
+  const groupOf = new Map<number, number>();
+  const reads = new Map<number, ReadonlySet<number>>();
+
+  /** The node that really computes what an alias shows. */
+  const sources = (id: number): number[] => {
+    const node = nodeAt(graph, id);
+    return aliases.has(id) ? node.inputs.flatMap(sources) : [id];
+  };
+  const definition = (node: Node): Value =>
+    define(node, node.inputs.map(storage.accessor))(symbolicCoordinates(node.shape));
+  const dependencies = (group: Group): Set<number> => {
+    const found = new Set<number>();
+    for (const member of group.members)
+      for (const tensor of reads.get(member) ?? [])
+        for (const source of sources(tensor)) {
+          const of = groupOf.get(source);
+          if (of !== undefined && of !== group.id) found.add(of);
+        }
+    return found;
+  };
+  /** Whether group `from` needs `target`, directly or not. */
+  const reaches = (from: number, target: number, seen = new Set<number>()): boolean => {
+    if (from === target) return true;
+    if (seen.has(from)) return false;
+    seen.add(from);
+    const group = groups.get(from);
+    return group !== undefined && [...dependencies(group)].some((next) => reaches(next, target, seen));
+  };
+
+  function tryJoin(node: Node, value: Value, readSet: ReadonlySet<number>): Group | undefined {
+    const reduction = isReduction(value) ? value : undefined;
+    const direct = new Set([...readSet].flatMap(sources).map((id) => groupOf.get(id)));
+    const candidates = [...groups.values()].reverse().slice(0, 64);
+    for (const group of candidates) {
+      if (!same(group.domain, node.shape)) continue;
+      const depends = direct.has(group.id);
+      const isSibling = !depends && (reduction ? same(group.extents, reduction.extents) : group.extents.length === 0);
+      if (reduction && !isSibling) continue;
+      if (!reduction && depends && !readsInPlace(node, value, group)) continue;
+      if (!depends && (!isSibling || !sharesTensor(readSet, group))) continue;
+      // Nothing else that the node needs may come after the group.
+      const others = [...direct].filter((id) => id !== undefined && id !== group.id);
+      if (others.some((id) => id !== undefined && reaches(id, group.id))) continue;
+      return group;
+    }
+    return undefined;
+  }
+
+  function sharesTensor(readSet: ReadonlySet<number>, group: Group): boolean {
+    const elements = size(group.domain) * size(group.extents);
+    return group.members.some((member) =>
+      [...(reads.get(member) ?? [])].some((id) => readSet.has(id) && size(nodeAt(graph, id).shape) * 16 > elements),
+    );
+  }
+
+  /** Whether the node reads the group's members only at its own coordinates. */
+  function readsInPlace(node: Node, value: Value, group: Group): boolean {
+    const here = symbolicCoordinates(node.shape).map((coordinate) => coordinate.key);
+    let inPlace = true;
+    readsOf(value, (tensor, coordinates) => {
+      if (!sources(tensor).some((id) => group.members.includes(id))) return;
+      const at = coordinates.map((coordinate) => coordinate.key);
+      if (aliases.has(tensor) || at.length !== here.length || at.some((key, d) => key !== here[d])) inPlace = false;
+    });
+    return inPlace;
+  }
+
+  for (const node of graph.nodes) {
+    if (!live.has(node.id) || !stored.has(node.id) || aliases.has(node.id) || node.operator === "state") continue;
+    const value = definition(node);
+    const readSet = new Set<number>();
+    readsOf(value, (tensor) => readSet.add(tensor));
+    reads.set(node.id, readSet);
+    const reduction = isReduction(value) ? value : undefined;
+    const joined = fuse ? tryJoin(node, value, readSet) : undefined;
+    const group = joined ?? {
+      id: node.id,
+      domain: node.shape,
+      extents: reduction?.extents ?? [],
+      members: [],
+      reductions: [],
+    };
+    groups.set(group.id, group);
+    group.members.push(node.id);
+    if (reduction) group.reductions.push(node.id);
+    groupOf.set(node.id, group.id);
+  }
+  const ordered = orderGroups(graph, groups, dependencies, reads, sources, groupOf);
+  return ordered.map((group) => kernelOf(graph, storage, group, reads, sources));
+}
+
+/** Topological order, earliest nodes first; readers of a state's old value come before the kernel that overwrites it. */
+function orderGroups(
+  graph: Graph,
+  groups: ReadonlyMap<number, Group>,
+  dependencies: (group: Group) => Set<number>,
+  reads: ReadonlyMap<number, ReadonlySet<number>>,
+  sources: (id: number) => number[],
+  groupOf: ReadonlyMap<number, number>,
+): Group[] {
+  const needs = new Map([...groups.values()].map((group) => [group.id, dependencies(group)]));
+  const stateReaders = new Map<string, Set<number>>();
+  for (const group of groups.values())
+    for (const member of group.members)
+      for (const source of [...(reads.get(member) ?? [])].flatMap(sources)) {
+        const node = nodeAt(graph, source);
+        if (node.operator !== "state") continue;
+        const { name } = node.attributes;
+        stateReaders.set(name, (stateReaders.get(name) ?? new Set()).add(group.id));
+      }
+  for (const { state, value } of graph.updates)
+    for (const source of sources(value)) {
+      const writer = groupOf.get(source);
+      for (const reader of stateReaders.get(state.name) ?? [])
+        if (writer !== undefined && reader !== writer) needs.get(writer)?.add(reader);
+    }
+  const done = new Set<number>();
+  const open = new Set<number>();
+  const order: Group[] = [];
+  const visit = (id: number): void => {
+    if (done.has(id)) return;
+    if (open.has(id)) throw new InvariantError(`kernels of ${graph.name} depend on each other in a circle`);
+    open.add(id);
+    for (const need of [...(needs.get(id) ?? [])].sort((a, b) => a - b)) visit(need);
+    open.delete(id);
+    done.add(id);
+    const group = groups.get(id);
+    if (group) order.push(group);
+  };
+  for (const id of [...groups.keys()].sort((a, b) => a - b)) visit(id);
+  return order;
+}
+
+function kernelOf(
+  graph: Graph,
+  storage: Storage,
+  group: Group,
+  reads: ReadonlyMap<number, ReadonlySet<number>>,
+  sources: (id: number) => number[],
+): Kernel {
+  const accumulators: Accumulator[] = [];
+  const outside = new Set([...storage.stored].filter((id) => !group.members.includes(id)));
+  const outsideAccessor = createAccessors(graph, outside);
+  for (const id of group.reductions) {
+    const at = outsideAccessor(id).at;
+    const first = at(symbolicCoordinates(nodeAt(graph, id).shape));
+    if (!isReduction(first)) throw new InvariantError(`node ${id} is no reduction`);
+    const { operator } = first;
+    accumulators.push({
+      operator,
+      body: (coordinates, along) => {
+        const value = at(coordinates);
+        if (value.kind !== "reduce") throw new InvariantError(`node ${id} is no reduction at some place`);
+        return value.body(along);
+      },
+    });
+  }
+  const outputs = group.members.map((id): KernelOutput => {
+    const place = group.reductions.indexOf(id);
+    if (place >= 0) return { tensor: id, value: (_, results) => resultAt(results, place) };
+    return { tensor: id, value: memberValue(graph, outside, group, id) };
+  });
+  const kept = outputs.filter(({ tensor }) => isNeededOutside(graph, group, tensor, reads, sources));
+  return {
+    origins: group.members.map((id) => nodeAt(graph, id).origin),
+    domain: group.domain,
+    extents: group.extents,
+    accumulators,
+    outputs: kept,
+    inPlace: overwritesWhatItReads(graph, group, reads, sources),
+  };
+}
+
+function overwritesWhatItReads(
+  graph: Graph,
+  group: Group,
+  reads: ReadonlyMap<number, ReadonlySet<number>>,
+  sources: (id: number) => number[],
+): boolean {
+  const read = new Set(
+    group.members.flatMap((member) =>
+      [...(reads.get(member) ?? [])].flatMap(sources).flatMap((id) => {
+        const node = nodeAt(graph, id);
+        return node.operator === "state" ? [node.attributes.name] : [];
+      }),
+    ),
+  );
+  return graph.updates.some(
+    ({ state, value }) => read.has(state.name) && sources(value).some((id) => group.members.includes(id)),
+  );
+}
+
+function resultAt(results: readonly Value[], place: number): Value {
+  const found = results[place];
+  if (!found) throw new InvariantError(`result ${place} is missing`);
+  return found;
+}
+
+/** A member that is no reduction: computed from the results, other members inlined. */
+function memberValue(graph: Graph, outside: ReadonlySet<number>, group: Group, id: number): KernelOutput["value"] {
+  let current: readonly Value[] = [];
+  const override = new Map<number, Accessor>(
+    group.reductions.map((reduction, place) => [
+      reduction,
+      { shape: group.domain, at: () => resultAt(current, place) },
+    ]),
+  );
+  const { at } = createAccessors(graph, outside, override)(id);
+  return (coordinates, results) => {
+    current = results;
+    return at(coordinates);
+  };
+}
+
+function isNeededOutside(
+  graph: Graph,
+  group: Group,
+  id: number,
+  reads: ReadonlyMap<number, ReadonlySet<number>>,
+  sources: (id: number) => number[],
+): boolean {
+  if (graph.updates.some((update) => sources(update.value).includes(id))) return true;
+  for (const [reader, tensors] of reads)
+    if (!group.members.includes(reader) && [...tensors].some((tensor) => sources(tensor).includes(id))) return true;
+  return false;
+}

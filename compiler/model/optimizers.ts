@@ -1,0 +1,87 @@
+/**
+ * Optimizers over one flat tensor of all parameters: each returns what the parameters and its own states become.
+ * Formulas are those of torch.optim.
+ */
+import type { OptimizerRecipe } from "../../language/checkedProgram.ts";
+import type { GraphBuilder } from "../graph/builder.ts";
+import type { Origin, StateTensor } from "../graph/graph.ts";
+import { argument, type Formula, minus, number, over, plus, power, times, unary } from "../operators/formula.ts";
+
+export interface OptimizerInputs {
+  readonly builder: GraphBuilder;
+  readonly parameters: StateTensor;
+  /** Node of the flat gradient. */
+  readonly gradient: number;
+  /** Node of the number of steps done before this one, `[1]`. */
+  readonly step: number;
+  /** Node of the learning rate, `[1]`. */
+  readonly learningRate: number;
+}
+
+const origin = (role: string): Origin => ({ layer: "optimizer", line: 0, role });
+
+/** The optimizer's own states: one value for each parameter. Names are torch.optim's. */
+export function optimizerStates(recipe: OptimizerRecipe, parameters: StateTensor): StateTensor[] {
+  const names = recipe.kind === "adam" ? ["exp_avg", "exp_avg_sq"] : recipe.momentum > 0 ? ["momentum_buffer"] : [];
+  return names.map((name) => ({ name: `optimizer.${name}`, shape: parameters.shape, type: "f32" }));
+}
+
+type OptimizerOf<K> = Extract<OptimizerRecipe, { kind: K }>;
+
+/** g + decay·p, with g argument 0 and p argument 1. */
+function decayed(decay: number): Formula {
+  return decay === 0 ? argument(0) : plus(argument(0), times(number(decay), argument(1)));
+}
+
+/** Kingma and Ba 2015, epsilon after the bias correction. */
+function adam(recipe: OptimizerOf<"adam">, inputs: OptimizerInputs, [first, second]: readonly StateTensor[]): void {
+  const { builder, parameters, gradient, step, learningRate } = inputs;
+  if (!first || !second) throw new Error("Adam has two states");
+  const { beta1, beta2, epsilon } = recipe;
+  const map = (formula: Formula, nodes: readonly number[], role: string): number =>
+    builder.add("map", { formula }, nodes, origin(role));
+  const old = builder.state(parameters);
+  const correction = (beta: number): Formula => minus(number(1), power(number(beta), plus(argument(0), number(1))));
+  const stepSize = map(over(argument(1), correction(beta1)), [step, learningRate], "step size");
+  const scale = map(unary("squareRoot", correction(beta2)), [step], "scale");
+  const g = decayed(recipe.decay);
+  const average = (beta: number, of: Formula): Formula =>
+    plus(times(number(beta), argument(2)), times(number(1 - beta), of));
+  const m = map(average(beta1, g), [gradient, old, builder.state(first)], "first moment");
+  const v = map(average(beta2, times(g, g)), [gradient, old, builder.state(second)], "second moment");
+  const denominator = plus(over(unary("squareRoot", argument(2)), argument(4)), number(epsilon));
+  const updated = map(
+    minus(argument(0), over(times(argument(3), argument(1)), denominator)),
+    [old, m, v, stepSize, scale],
+    "update",
+  );
+  builder.update(first, m);
+  builder.update(second, v);
+  builder.update(parameters, updated);
+}
+
+/** Momentum without dampening; its buffer starts at zero, which gives torch's first step. */
+function sgd(recipe: OptimizerOf<"sgd">, inputs: OptimizerInputs, [buffer]: readonly StateTensor[]): void {
+  const { builder, parameters, gradient, learningRate } = inputs;
+  const old = builder.state(parameters);
+  const g = decayed(recipe.decay);
+  const descend = minus(argument(1), times(argument(2), argument(3)));
+  const map = (formula: Formula, nodes: readonly number[], role: string): number =>
+    builder.add("map", { formula }, nodes, origin(role));
+  let direction = map(g, [gradient, old], "gradient");
+  if (buffer) {
+    const momentum = number(recipe.momentum);
+    const moved = map(plus(times(momentum, argument(2)), g), [gradient, old, builder.state(buffer)], "momentum");
+    builder.update(buffer, moved);
+    direction = recipe.nesterov
+      ? map(plus(g, times(momentum, argument(2))), [gradient, old, moved], "nesterov")
+      : moved;
+  }
+  builder.update(parameters, map(descend, [gradient, old, learningRate, direction], "update"));
+}
+
+export function addOptimizer(recipe: OptimizerRecipe, inputs: OptimizerInputs): void {
+  const states = optimizerStates(recipe, inputs.parameters);
+  if (recipe.kind === "adam") adam(recipe, inputs, states);
+  else sgd(recipe, inputs, states);
+}

@@ -1,0 +1,103 @@
+/**
+ * What an operator is: a shape rule, a definition (values as functions of output coordinates) and a gradient rule.
+ *
+ * `table.ts` has one entry for each name below; TypeScript refuses the table while a column of an entry is missing.
+ * Tensors are row-major; feature maps are `[N, C, H, W]`.
+ */
+import type { Index } from "../nest/integer.ts";
+import type { Accessor, ReductionOperator, Value } from "../value.ts";
+import type { Formula } from "./formula.ts";
+
+export type Pair = readonly [number, number];
+
+export interface Padding {
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+export interface ConvolutionAttributes {
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Padding;
+  readonly dilation: Pair;
+  readonly groups: number;
+}
+
+/** A window that slides over the last two axes. `output` is given, as `ceil` and padding decide it in the language. */
+export interface WindowAttributes {
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Padding;
+  readonly output: Pair;
+}
+
+export interface OperatorAttributes {
+  /** A state tensor, read. */
+  state: { readonly name: string; readonly shape: readonly number[]; readonly type: "f32" | "u32" | "u8" };
+  /** `out[…] = formula(inputs…)`, inputs broadcast. `derivatives[i]`, where given, is used in place of the computed one. */
+  map: {
+    readonly formula: Formula;
+    readonly derivatives?: readonly (Formula | undefined)[];
+    /** The output's shape, where it is not that of the inputs broadcast (no inputs at all, say). */
+    readonly shape?: readonly number[];
+  };
+  conv: ConvolutionAttributes;
+  /** The gradient of `conv` by its input: (gradient, weight). */
+  convInput: ConvolutionAttributes & { readonly size: Pair };
+  /** The gradient of `conv` by its weight: (input, gradient). */
+  convWeight: ConvolutionAttributes;
+  /** `out[m, n] = Σ_k left[m, k] · right[k, n]`, either side transposed if told so. */
+  matmul: { readonly transposeLeft: boolean; readonly transposeRight: boolean };
+  /** Over `axes`, which keep extent 1. */
+  reduce: { readonly operator: ReductionOperator; readonly axes: readonly number[] };
+  window: WindowAttributes & { readonly operator: "add" | "maximum" };
+  /** `ky · kernel width + kx` of the first maximum of each window. */
+  windowPlace: WindowAttributes;
+  /** The gradient of a window sum by its input. */
+  windowSpread: WindowAttributes & { readonly size: Pair };
+  /** The gradient of a window maximum by its input: (gradient, places). */
+  windowRoute: WindowAttributes & { readonly size: Pair };
+  reshape: { readonly shape: readonly number[] };
+  /** A range of a flat tensor, as a tensor of its own. */
+  part: { readonly offset: number; readonly shape: readonly number[] };
+  /** Tensors laid into one flat tensor at `offsets`; what lies between is zero. */
+  pack: { readonly offsets: readonly number[]; readonly length: number };
+  /** `out[n, …] = table[rows[start·batch + n], …]`, the last row repeated past the end: (table, rows, start). */
+  gather: { readonly batch: number };
+  /** `x̂·scale + shift` with `x̂ = (x - mean)·deviation⁻¹`; its gradient runs through the batch's statistics: (x, mean, inverse deviation, scale, shift). */
+  normalizeBatch: { readonly count: number };
+}
+
+export type OperatorName = keyof OperatorAttributes;
+
+/** What a gradient rule may use. Nodes are numbers; `add` gives a new node of the graph. */
+export interface GradientContext<K extends OperatorName> {
+  readonly attributes: OperatorAttributes[K];
+  readonly inputs: readonly number[];
+  readonly output: number;
+  readonly upstream: number;
+  /** Whether the gradient by that input is needed at all. */
+  needs(input: number): boolean;
+  shapeOf(node: number): readonly number[];
+  add<L extends OperatorName>(
+    operator: L,
+    attributes: OperatorAttributes[L],
+    inputs: readonly number[],
+    role: string,
+  ): number;
+}
+
+export interface Operator<K extends OperatorName> {
+  /** One line in the notation of index expressions. */
+  readonly summary: string;
+  shape(attributes: OperatorAttributes[K], inputs: readonly (readonly number[])[]): readonly number[];
+  define(
+    attributes: OperatorAttributes[K],
+    inputs: readonly Accessor[],
+    shape: readonly number[],
+  ): (coordinates: readonly Index[]) => Value;
+  /** Gradients by each input (undefined: none flows), or "none" for an operator that is never differentiated. */
+  gradient: "none" | ((context: GradientContext<K>) => readonly (number | undefined)[]);
+}

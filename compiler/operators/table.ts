@@ -1,0 +1,24 @@
+/** The operator table: every operator's shape rule, definition and gradient, in one place. */
+import { conv, convInput, convWeight } from "./convolution.ts";
+import type { Operator, OperatorName } from "./operator.ts";
+import { gather, map, matmul, normalizeBatch, pack, part, reduce, reshape, state } from "./tensors.ts";
+import { window, windowPlace, windowRoute, windowSpread } from "./windows.ts";
+
+export const operators: { readonly [K in OperatorName]: Operator<K> } = {
+  state,
+  map,
+  conv,
+  convInput,
+  convWeight,
+  matmul,
+  reduce,
+  window,
+  windowPlace,
+  windowSpread,
+  windowRoute,
+  reshape,
+  part,
+  pack,
+  gather,
+  normalizeBatch,
+};

@@ -1,0 +1,42 @@
+/** Names of kernels as people read them, and the comments at the head of printed kernels. */
+import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import type { Origin } from "../graph/graph.ts";
+import { printSchedule, type Schedule } from "../schedule/schedule.ts";
+
+function describe({ layer, line, role }: Origin): string {
+  const place = line > 0 ? ` (line ${line})` : "";
+  return role === "forward" ? `${layer}${place}` : `${layer}${place}: ${role}`;
+}
+
+/** `conv2 (line 5): filter gradient`; of several origins, the first, and how many more. */
+export function kernelName(kernel: Kernel, isParts: boolean): string {
+  const names = [...new Set(kernel.origins.map(describe))];
+  const [first = "kernel"] = names;
+  const more = names.length > 1 ? ` + ${names.length - 1} more` : "";
+  return `${first}${more}${isParts ? " (parts)" : ""}`;
+}
+
+export function kernelHeader(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, schedule: Schedule): string[] {
+  const shapeOf = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
+  const outputs = kernel.outputs.map(({ tensor }) => {
+    const stored = tensors.get(tensor);
+    return `writes ${stored?.label ?? tensor} ${shapeOf(stored?.shape ?? [])}`;
+  });
+  const reduction = kernel.extents.length > 0 ? [`reduces over ${shapeOf(kernel.extents)}`] : [];
+  return [
+    ...new Set(kernel.origins.map((origin) => `computes ${describe(origin)}`)),
+    ...outputs,
+    ...reduction,
+    `schedule: ${printSchedule(schedule)}`,
+  ];
+}
+
+/** `07-conv2-filter-gradient` */
+export function fileName(number: number, name: string): string {
+  const words = name
+    .replace(/ \(line \d+\)/g, "")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
+  return `${String(number).padStart(2, "0")}-${words}`;
+}

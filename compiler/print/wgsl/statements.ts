@@ -1,0 +1,166 @@
+/**
+ * Statements in WGSL: blocks, loops, conditions, reductions over lanes.
+ */
+import type { Statement } from "../../nest/loopNest.ts";
+import { printCondition, printExpression } from "./expressions.ts";
+import type { ReductionName } from "./helpers.ts";
+import { printLetIndex } from "./integers.ts";
+import { conditionReferences, forgetAtBarrier, forgetAtLoop, printStore, referencesOf } from "./memory.ts";
+import { settleAll, settleMentions } from "./memory.ts";
+import type { Block, Printer } from "./state.ts";
+import { emit } from "./state.ts";
+
+/** The lines of a block; `prepare` may define names in it first. */
+export function printBlock(
+  printer: Printer,
+  statements: readonly Statement[],
+  prepare: (depth: number) => void = () => {},
+): string[] {
+  const block: Block = {
+    lines: [],
+    integers: new Map(),
+    loads: new Map(),
+    pending: new Set(),
+    uses: printer.uses.get(statements) ?? new Map(),
+    mask: undefined,
+  };
+  printer.blocks.push(block);
+  prepare(printer.blocks.length - 1);
+  for (const statement of statements) printStatement(printer, statement);
+  settleAll(printer);
+  printer.blocks.pop();
+  return block.lines;
+}
+
+function printStatement(printer: Printer, statement: Statement): void {
+  switch (statement.kind) {
+    case "let":
+      return emitValue(printer, `let ${printer.namer.of(statement.name)}`, statement.value);
+    case "letIndex":
+      return printLetIndex(printer, statement.variable.name, statement.value);
+    case "variable":
+      printer.variables.add(statement.name);
+      return emitValue(printer, `var ${printer.namer.of(statement.name)}`, statement.initial);
+    case "assign":
+      return printAssign(printer, statement);
+    case "loop":
+      return printLoop(printer, statement);
+    case "if":
+      return printIf(printer, statement);
+    case "store":
+      return printStoreStatement(printer, statement);
+    case "barrier":
+      settleAll(printer);
+      forgetAtBarrier(printer);
+      return emit(printer, ...barrierLines(printer));
+    case "reduceLanes":
+      return printReduction(printer, statement.operator, statement.names);
+    case "comment":
+      return emit(printer, `// ${statement.text}`);
+  }
+}
+
+function emitValue(printer: Printer, target: string, value: Parameters<typeof printExpression>[1]): void {
+  const { text } = printExpression(printer, value);
+  // A bare literal would have WGSL's abstract type; `f32` says what a variable is.
+  const typed = target.startsWith("var") && value.kind === "constant" ? `${target}: f32` : target;
+  emit(printer, `${typed} = ${text};`);
+}
+
+function printAssign(printer: Printer, { name, value }: Extract<Statement, { kind: "assign" }>): void {
+  const target = printer.namer.of(name);
+  if (
+    value.kind === "binary" &&
+    value.operator === "add" &&
+    value.left.kind === "reference" &&
+    value.left.name === name
+  ) {
+    const { text } = printExpression(printer, value.right);
+    settleMentions(printer, name);
+    return emit(printer, `${target} += ${text};`);
+  }
+  const { text } = printExpression(printer, value);
+  settleMentions(printer, name);
+  emit(printer, `${target} = ${text};`);
+}
+
+function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
+}
+
+function printLoop(printer: Printer, { variable, count, body }: Extract<Statement, { kind: "loop" }>): void {
+  settleAll(printer);
+  forgetAtLoop(printer, body);
+  const name = printer.namer.of(variable.name);
+  const lines = printBlock(printer, body, (depth) => printer.depths.set(variable.name, depth));
+  emit(printer, `for (var ${name} = 0u; ${name} < ${count}u; ${name}++) {`, ...indented(lines), "}");
+}
+
+function printIf(printer: Printer, { condition, body }: Extract<Statement, { kind: "if" }>): void {
+  const { text } = printCondition(printer, condition);
+  settleAll(printer);
+  const lines = printBlock(printer, body);
+  emit(printer, `if (${text}) {`, ...indented(lines), "}");
+}
+
+function printStoreStatement(printer: Printer, statement: Extract<Statement, { kind: "store" }>): void {
+  const { buffer, index } = statement;
+  const mentions = referencesOf(statement.value);
+  let where: string | undefined;
+  if (statement.where) {
+    const { where: condition } = statement;
+    conditionReferences(condition, mentions);
+    where = settled(printer, "mask", () => printCondition(printer, condition).text);
+  }
+  const value = settled(printer, "value", () => printExpression(printer, statement.value).text);
+  const changing = mentions.filter((name) => printer.variables.has(name));
+  printStore(printer, { buffer, index, value, where, mentions: changing });
+}
+
+/** The text, or a name for it if it reads memory that may have changed by the time the store is made. */
+function settled(printer: Printer, hint: string, print: () => string): string {
+  const before = printer.changingLoads;
+  const text = print();
+  if (printer.changingLoads === before) return text;
+  const name = printer.namer.fresh(hint);
+  emit(printer, `let ${name} = ${text};`);
+  return name;
+}
+
+function barrierLines(printer: Printer): string[] {
+  const { nest, stored } = printer;
+  const storage = nest.bindings.some(({ name }) => stored.has(name));
+  return storage ? ["storageBarrier();", "workgroupBarrier();"] : ["workgroupBarrier();"];
+}
+
+function printReduction(printer: Printer, operator: "add" | "maximum", names: readonly string[]): void {
+  settleAll(printer);
+  const { lanes } = printer.nest;
+  const { subgroups, subgroupSize } = printer.options;
+  if (lanes === 1) return;
+  if (subgroups && subgroupSize > 0) printer.usesSubgroups = true;
+  if (subgroups && lanes <= subgroupSize) {
+    const call = operator === "add" ? "subgroupAdd" : "subgroupMax";
+    for (const name of names.map((each) => printer.namer.of(each))) emit(printer, `${name} = ${call}(${name});`);
+    return;
+  }
+  const base = operator === "add" ? "sumOverLanes" : "maximumOverLanes";
+  for (let first = 0; first < names.length; first += 4)
+    printFour(
+      printer,
+      base,
+      names.slice(first, first + 4).map((name) => printer.namer.of(name)),
+    );
+}
+
+/** Four variables at a time are reduced as a vec4f. */
+function printFour(printer: Printer, base: "sumOverLanes" | "maximumOverLanes", names: readonly string[]): void {
+  const helper: ReductionName = names.length === 1 ? base : `${base}4`;
+  printer.helpers.add(helper);
+  const [first = ""] = names;
+  if (names.length === 1) return emit(printer, `${first} = ${helper}(${first}, lane);`);
+  const four = [0, 1, 2, 3].map((i) => names[i] ?? first);
+  const reduced = printer.namer.fresh("reduced");
+  emit(printer, `let ${reduced} = ${helper}(vec4f(${four.join(", ")}), lane);`);
+  names.forEach((name, i) => emit(printer, `${name} = ${reduced}.${"xyzw"[i]};`));
+}

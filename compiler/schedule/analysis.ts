@@ -1,0 +1,138 @@
+/**
+ * What a schedule needs to know of a kernel: its loads and stores as functions of the axes.
+ *
+ * In: a kernel and its tensors. Out: for each distinct access, its address as an `Index` over variables named like the
+ * axes, and through which operand it goes.
+ */
+import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { factorOf, type Index, index, offset, rowMajorStrides, variable, variablesOf } from "../nest/integer.ts";
+import { box, type Test, type Value } from "../value.ts";
+import { axisName } from "./schedule.ts";
+
+export interface Access {
+  readonly tensor: number;
+  readonly address: Index;
+  /** The operand it is part of, if any. */
+  readonly operand: string | undefined;
+  /** Whether a test can keep it from being read. */
+  readonly guarded: boolean;
+  readonly kind: "body" | "output" | "store";
+}
+
+export interface Axis {
+  readonly name: string;
+  readonly extent: number;
+  readonly isDomain: boolean;
+}
+
+export interface Analysis {
+  readonly axes: readonly Axis[];
+  readonly accesses: readonly Access[];
+  /** Coordinates of each operand over the axes. */
+  readonly operands: ReadonlyMap<string, readonly Index[]>;
+  /** Arithmetic operations of one step of all bodies, and of one output element. */
+  readonly bodyOperations: number;
+  readonly outputOperations: number;
+}
+
+export function extentOf(analysis: Analysis, name: string): number {
+  return analysis.axes.find((axis) => axis.name === name)?.extent ?? 1;
+}
+
+/** How an address moves along an axis: a factor, or undefined where it is not linear in it. */
+export function strideAlong(access: Access, axis: string): number | undefined {
+  return factorOf(access.address, axis);
+}
+
+export function dependsOn(access: Access, axis: string): boolean {
+  return variablesOf(access.address).has(axis);
+}
+
+export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Analysis {
+  const axes: Axis[] = [
+    ...kernel.domain.map((extent, d) => ({ name: axisName.domain(d), extent, isDomain: true })),
+    ...kernel.extents.map((extent, d) => ({ name: axisName.reduction(d), extent, isDomain: false })),
+  ];
+  const symbolic = (isDomain: boolean): Index[] =>
+    axes.filter((axis) => axis.isDomain === isDomain).map(({ name, extent }) => index(variable(name, extent)));
+  const coordinates = symbolic(true);
+  const along = symbolic(false);
+  const accesses = new Map<string, Access>();
+  const operands = new Map<string, readonly Index[]>();
+  let operations = 0;
+
+  const addressOf = (tensor: number, at: readonly Index[]): Index =>
+    offset(at, rowMajorStrides(tensors.get(tensor)?.shape ?? []));
+
+  function collect(root: Value, kind: Access["kind"]): number {
+    operations = 0;
+    const seen = new Set<Value>();
+    const visitTest = (test: Test, operand: string | undefined): void => {
+      if (test.kind === "compare") {
+        visit(test.left, operand, false);
+        visit(test.right, operand, false);
+      } else if (test.kind === "all") test.tests.forEach((inner) => visitTest(inner, operand));
+    };
+    const visit = (value: Value, operand: string | undefined, guarded: boolean): void => {
+      if (seen.has(value)) return;
+      seen.add(value);
+      operations++;
+      switch (value.kind) {
+        case "access": {
+          const address = addressOf(value.tensor, value.coordinates);
+          const access = { tensor: value.tensor, address, operand, guarded, kind };
+          accesses.set(`${kind} ${value.tensor} ${address.key}`, access);
+          return;
+        }
+        case "operand":
+          operands.set(value.name, value.coordinates);
+          return visit(value.read(value.coordinates), value.name, guarded);
+        case "unary":
+          return visit(value.operand, operand, guarded);
+        case "binary":
+          visit(value.left, operand, guarded);
+          return visit(value.right, operand, guarded);
+        case "select":
+          visitTest(value.test, operand);
+          visit(value.then, operand, true);
+          return visit(value.otherwise, operand, guarded);
+        case "reduce": {
+          const count = value.extents.reduce((a, b) => a * b, 1);
+          if (count <= 64) for (const at of box(value.extents)) visit(value.body(at), operand, guarded);
+          else visit(value.body(value.extents.map((extent, d) => index(variable(`q${d}`, extent)))), operand, guarded);
+          return;
+        }
+        default:
+          return;
+      }
+    };
+    visit(root, undefined, false);
+    return operations;
+  }
+
+  const bodyOperations = kernel.accumulators
+    .map(({ body }) => collect(body(coordinates, along), "body"))
+    .reduce((a, b) => a + b, 0);
+  let outputOperations = 0;
+  for (const { tensor, value } of kernel.outputs) {
+    const results = kernel.accumulators.map((_, number): Value => ({ kind: "result", number }));
+    outputOperations += collect(value(coordinates, results), "output");
+    const address = addressOf(tensor, coordinates);
+    accesses.set(`store ${tensor}`, { tensor, address, operand: undefined, guarded: false, kind: "store" });
+  }
+  return { axes, accesses: [...accesses.values()], operands, bodyOperations, outputOperations };
+}
+
+/** The divisor by which an axis is divided in some address (2 under a stride-2 pooling window), else 1. */
+export function windowStep(analysis: Analysis, axis: string): number {
+  let step = 1;
+  const visit = (of: Index): void => {
+    for (const { atom } of of.terms) {
+      if (atom.kind === "variable" || atom.kind === "element") continue;
+      if (atom.kind !== "clamp" && factorOf(atom.of, axis)) step = Math.max(step, atom.divisor);
+      visit(atom.of);
+    }
+  };
+  for (const { address } of analysis.accesses) visit(address);
+  return step;
+}

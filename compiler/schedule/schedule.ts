@@ -1,0 +1,52 @@
+/**
+ * A schedule: how a kernel's axes are spread over workgroups, invocations, loops and registers. Plain data.
+ *
+ * Axes are named `d0, d1, …` (the domain) and `r0, r1, …` (the reduction). An axis is cut by `step`s from outside to
+ * inside: each entry of `grid`, `threads` and `loops` advances its axis by its step; the last step of an axis is its
+ * tile, unrolled into registers. An axis that appears nowhere is unrolled whole. Cutting never changes a result beyond
+ * rounding: where a step does not divide the extent of a domain axis, the last piece overlaps the one before it; steps
+ * of reduction axes divide.
+ */
+export interface AxisStep {
+  readonly axis: string;
+  readonly step: number;
+}
+
+export interface Schedule {
+  /** Lanes of a workgroup: 4 or 1 for WebAssembly, the workgroup's size for WGSL. */
+  readonly lanes: number;
+  /** The same for all lanes of a workgroup. */
+  readonly grid: readonly AxisStep[];
+  /** WGSL: flattened over the lanes of all workgroups that share a grid place, the last axis fastest. */
+  readonly threads: readonly AxisStep[];
+  /** From outside to inside. Reduction loops outside of domain loops keep their accumulators in memory. */
+  readonly loops: readonly AxisStep[];
+  /** WebAssembly: the axis whose consecutive elements are the lanes. */
+  readonly vector?: string;
+  /** Operands that are computed once into scratch, after entering so many of the loops. */
+  readonly stage: readonly { readonly operand: string; readonly depth: number }[];
+  /** Emits all products of one accumulator together (WGSL) instead of all products of one reduction step. */
+  readonly accumulatorOuter: boolean;
+  /** Loads that are the same in all lanes come by one lane-indexed load and broadcasts (fixed subgroup size only). */
+  readonly broadcast: boolean;
+}
+
+export const axisName = {
+  domain: (dimension: number): string => `d${dimension}`,
+  reduction: (dimension: number): string => `r${dimension}`,
+};
+
+/** `grid d0:1 d1:2 | threads d2:1 | loops r0:1 r1:1 | vector d3` */
+export function printSchedule(schedule: Schedule): string {
+  const steps = (list: readonly AxisStep[]): string => list.map(({ axis, step }) => `${axis}:${step}`).join(" ");
+  const parts = [
+    `lanes ${schedule.lanes}`,
+    schedule.grid.length > 0 ? `grid ${steps(schedule.grid)}` : "",
+    schedule.threads.length > 0 ? `threads ${steps(schedule.threads)}` : "",
+    schedule.loops.length > 0 ? `loops ${steps(schedule.loops)}` : "",
+    schedule.vector ? `vector ${schedule.vector}` : "",
+    ...schedule.stage.map(({ operand, depth }) => `stage ${operand}@${depth}`),
+    schedule.broadcast ? "broadcast" : "",
+  ];
+  return parts.filter((part) => part !== "").join(" | ");
+}

@@ -1,0 +1,287 @@
+/**
+ * Default schedules for WebAssembly SIMD on threads.
+ *
+ * In: a kernel and its analysis. Out: a schedule of 4 lanes (or 1). The rules are those measured for V8: about 15
+ * vector registers, so 12 accumulators and the narrower operand held in registers; lanes along the axis with the most
+ * contiguous loads; padded operands staged once; short loop bodies; fixed chunks for the threads.
+ */
+import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { factorOf } from "../nest/integer.ts";
+import {
+  type Access,
+  type Analysis,
+  analyse,
+  type Axis,
+  dependsOn,
+  extentOf,
+  strideAlong,
+  windowStep,
+} from "./analysis.ts";
+import type { AxisStep, Schedule } from "./schedule.ts";
+
+const lanes = 4;
+const vectorRegisters = 15;
+/** Multiply-adds of one loop body: enough to hide the loop, few enough for the register allocator. */
+const bodySize = 40;
+const mostChunks = 64;
+/** Element steps that are worth a chunk of their own. */
+const chunkWork = 8192;
+const largestStage = 1 << 18;
+
+const ceilDivide = (a: number, b: number): number => Math.ceil(a / b);
+
+export function divisorsOf(value: number): number[] {
+  const found: number[] = [];
+  for (let d = 1; d * d <= value; d++) if (value % d === 0) found.push(d, value / d);
+  return [...new Set(found)].sort((a, b) => a - b);
+}
+
+function largestDivisor(value: number, atMost: number): number {
+  return divisorsOf(value).findLast((divisor) => divisor <= Math.max(1, atMost)) ?? 1;
+}
+
+/** Instructions for one load in four lanes along an axis. */
+function loadCost(access: Access, axis: string): number {
+  const stride = strideAlong(access, axis);
+  if (stride === 1 || stride === 0) return 1;
+  if (stride === 2 || stride === -1) return 3;
+  return stride === undefined ? 5 : 8;
+}
+
+/** The axis whose consecutive elements become lanes: the one with the cheapest loads and stores and the least waste. */
+function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
+  let best: { axis: string; cost: number } | undefined;
+  const scalarCost = analysis.accesses.length * lanes + analysis.bodyOperations + analysis.outputOperations;
+  for (const axis of analysis.axes) {
+    if (axis.extent < lanes || !mayVectorise(kernel, axis)) continue;
+    const waste = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
+    let cost = 0.1 * (analysis.bodyOperations + analysis.outputOperations);
+    for (const access of analysis.accesses) {
+      // Stores and what the outputs read happen once for a whole reduction.
+      const share = access.kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05;
+      cost += share * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
+    }
+    if (best === undefined || cost * waste < best.cost - 1e-9) best = { axis: axis.name, cost: cost * waste };
+  }
+  return best && best.cost < scalarCost ? best.axis : undefined;
+}
+
+function mayVectorise(kernel: Kernel, axis: Axis): boolean {
+  if (axis.isDomain) return !(kernel.inPlace && axis.extent % lanes !== 0);
+  return kernel.accumulators.every(({ operator }) => operator !== "minimum");
+}
+
+interface Tile {
+  readonly steps: ReadonlyMap<string, number>;
+  /** Products of one reduction step. */
+  readonly products: number;
+}
+
+/** Tile of registers over at most two domain axes that gives the fewest instructions a product. */
+function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefined): Tile {
+  const unit = (axis: string): number => (axis === vector ? lanes : 1);
+  const options = (axis: Axis): number[] => {
+    const most = Math.min(12, Math.ceil(axis.extent / unit(axis.name)));
+    return Array.from({ length: most }, (_, i) => Math.min((i + 1) * unit(axis.name), axis.extent)).filter(
+      (step) => !kernel.inPlace || axis.extent % step === 0,
+    );
+  };
+  const domain = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
+  const body = analysis.accesses.filter((access) => access.kind === "body");
+  let best: { tile: Tile; cost: number } = {
+    tile: { steps: new Map(vector ? [[vector, Math.min(lanes, extentOf(analysis, vector))]] : []), products: 1 },
+    cost: Infinity,
+  };
+  const consider = (choice: readonly (readonly [Axis, number])[]): void => {
+    const counts = new Map(choice.map(([axis, step]) => [axis.name, ceilDivide(step, unit(axis.name))]));
+    const products = [...counts.values()].reduce((a, b) => a * b, 1) * kernel.accumulators.length;
+    let loads = 0;
+    let held = 0;
+    for (const access of body) {
+      let copies = 1;
+      for (const [axis, count] of counts) if (dependsOn(access, axis)) copies *= count;
+      loads += copies * (vector ? loadCost(access, vector) : 1);
+      held = held === 0 ? copies : Math.min(held, copies);
+    }
+    if (products + held + 1 > vectorRegisters) return;
+    let waste = 1;
+    for (const [axis, step] of choice) waste *= (ceilDivide(axis.extent, step) * step) / axis.extent;
+    // Two loads issue with two products; a short body pays for its loop.
+    const cost = ((loads + products + 3) / products) * waste;
+    if (cost < best.cost - 1e-9 || (cost < best.cost + 1e-9 && products > best.tile.products))
+      best = { tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products }, cost };
+  };
+  for (const first of domain)
+    for (const a of options(first)) {
+      consider([[first, a]]);
+      for (const second of domain)
+        if (second.name > first.name)
+          for (const b of options(second))
+            consider([
+              [first, a],
+              [second, b],
+            ]);
+    }
+  return best.tile;
+}
+
+/** Steps of the reduction axes: which are unrolled, and by how much. The vector axis keeps multiples of four lanes. */
+function chooseReduction(
+  analysis: Analysis,
+  vector: string | undefined,
+  products: number,
+): { unroll: ReadonlyMap<string, number>; order: readonly Axis[] } {
+  const axes = analysis.axes.filter((axis) => !axis.isDomain && axis.extent > 1);
+  const unroll = new Map<string, number>();
+  let size = products;
+  const vectorAxis = axes.find((axis) => axis.name === vector);
+  if (vectorAxis) {
+    const most = Math.max(lanes, lanes * Math.floor(bodySize / Math.max(1, size)));
+    const whole = vectorAxis.extent <= 2 * most;
+    const step = whole
+      ? vectorAxis.extent
+      : (divisorsOf(vectorAxis.extent).findLast((d) => d % lanes === 0 && d <= most) ?? vectorAxis.extent);
+    unroll.set(vectorAxis.name, step);
+    size *= ceilDivide(step, lanes);
+  }
+  // Long axes become the innermost loops, short ones are unrolled from the shortest on while the body stays small.
+  const rest = axes.filter((axis) => axis !== vectorAxis).toSorted((a, b) => b.extent - a.extent);
+  for (const axis of rest.toReversed()) {
+    if (size * axis.extent > bodySize && axis !== rest[0]) continue;
+    const step = largestDivisor(axis.extent, Math.floor(bodySize / size));
+    unroll.set(axis.name, step);
+    size *= step;
+  }
+  const looped = rest.filter((axis) => (unroll.get(axis.name) ?? 1) < axis.extent);
+  return { unroll, order: looped.toReversed() };
+}
+
+/** Spreads outer domain axes over chunks. */
+function chooseGrid(analysis: Analysis, vector: string | undefined, tile: ReadonlyMap<string, number>): AxisStep[] {
+  const work = analysis.axes.reduce((product, axis) => product * axis.extent, 1);
+  const most = Math.max(1, Math.min(mostChunks, Math.floor((work * (1 + analysis.outputOperations / 8)) / chunkWork)));
+  const grid: AxisStep[] = [];
+  let chunks = 1;
+  const domain = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
+  for (const axis of [...domain.filter((a) => a.name !== vector), ...domain.filter((a) => a.name === vector)]) {
+    const step = tile.get(axis.name) ?? 1;
+    const pieces = ceilDivide(axis.extent, step);
+    if (chunks >= most || pieces === 1) continue;
+    const wanted = Math.min(pieces, ceilDivide(most, chunks));
+    // A divisor of the pieces keeps chunks even; else chunks of several tiles, the last overlapping.
+    const perChunk = divisorsOf(pieces).find((divisor) => pieces / divisor <= wanted) ?? pieces;
+    if (perChunk === pieces) continue;
+    grid.push({ axis: axis.name, step: Math.min(axis.extent, perChunk * step) });
+    chunks *= pieces / perChunk;
+  }
+  return grid;
+}
+
+function chunkExtent(grid: readonly AxisStep[], axis: Axis): number {
+  return grid.find((entry) => entry.axis === axis.name)?.step ?? axis.extent;
+}
+
+/** Operands that tests guard (padding, strides of gradients) are copied once, zeros included, into scratch. */
+function chooseStages(
+  kernel: Kernel,
+  analysis: Analysis,
+  grid: readonly AxisStep[],
+  loops: readonly AxisStep[],
+  depth: number,
+): Schedule["stage"] {
+  if (kernel.accumulators.length === 0) return [];
+  const guarded = new Set(
+    analysis.accesses.flatMap((access) => (access.guarded && access.operand !== undefined ? [access.operand] : [])),
+  );
+  return [...guarded].flatMap((operand) => {
+    const coordinates = analysis.operands.get(operand) ?? [];
+    let elements = 1;
+    for (const coordinate of coordinates) {
+      let extent = 1;
+      for (const axis of analysis.axes) {
+        const factor = factorOf(coordinate, axis.name);
+        if (factor === undefined) return [];
+        const entered = loops.slice(0, depth).findLast((loop) => loop.axis === axis.name)?.step;
+        extent += Math.abs(factor) * ((entered ?? chunkExtent(grid, axis)) - 1);
+      }
+      elements *= extent;
+    }
+    return elements <= largestStage ? [{ operand, depth }] : [];
+  });
+}
+
+function scheduleMap(kernel: Kernel, analysis: Analysis): Schedule {
+  const vector = chooseVector(kernel, analysis);
+  const tile = new Map<string, number>();
+  for (const axis of analysis.axes) {
+    if (axis.name === vector) {
+      const row = 8 * lanes;
+      const step = axis.extent <= 2 * row ? axis.extent : row;
+      tile.set(
+        axis.name,
+        kernel.inPlace ? (divisorsOf(axis.extent).findLast((d) => d % lanes === 0 && d <= 16) ?? 4) : step,
+      );
+    } else {
+      const window = windowStep(analysis, axis.name);
+      tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
+    }
+  }
+  const grid = chooseGrid(analysis, vector, tile);
+  const loops = analysis.axes.flatMap((axis): AxisStep[] => {
+    const step = tile.get(axis.name) ?? 1;
+    return step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
+  });
+  return finish(vector, grid, loops, []);
+}
+
+function finish(
+  vector: string | undefined,
+  grid: readonly AxisStep[],
+  loops: readonly AxisStep[],
+  stage: Schedule["stage"],
+): Schedule {
+  const common = { grid, threads: [], loops, stage, accumulatorOuter: false, broadcast: false };
+  return vector === undefined ? { lanes: 1, ...common } : { lanes, vector, ...common };
+}
+
+function scheduleReduction(kernel: Kernel, analysis: Analysis): Schedule {
+  const vector = chooseVector(kernel, analysis);
+  const tile = chooseTile(kernel, analysis, vector);
+  const steps = new Map(tile.steps);
+  const { unroll, order } = chooseReduction(analysis, vector, tile.products);
+  const grid = chooseGrid(analysis, vector, steps);
+  const reductionCount = analysis.axes.filter((axis) => !axis.isDomain).length;
+  const vectorReduces = analysis.axes.some((axis) => axis.name === vector && !axis.isDomain);
+  // A weight's gradient goes through the images one by one, so that each image is read while it is in the cache.
+  const outer = vectorReduces && reductionCount >= 3 ? order.filter((axis) => axis.name === "r0") : [];
+  const inner = order.filter((axis) => !outer.includes(axis));
+  const domainLoops = analysis.axes.flatMap((axis): AxisStep[] => {
+    const step = steps.get(axis.name) ?? (axis.name === vector ? Math.min(lanes, axis.extent) : 1);
+    return axis.isDomain && step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
+  });
+  const loops: AxisStep[] = [
+    ...outer.map((axis) => ({ axis: axis.name, step: 1 })),
+    ...domainLoops,
+    ...inner.map((axis) => ({ axis: axis.name, step: unroll.get(axis.name) ?? 1 })),
+  ];
+  return finish(vector, grid, loops, chooseStages(kernel, analysis, grid, loops, outer.length));
+}
+
+export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Schedule {
+  const analysis = analyse(kernel, tensors);
+  return kernel.accumulators.length === 0 ? scheduleMap(kernel, analysis) : scheduleReduction(kernel, analysis);
+}
+
+const mostPartialElements = 1 << 22;
+
+/** How many parts to cut each reduction axis into, so that threads have something to share. All ones: leave it. */
+export function splitForWasm(kernel: Kernel): number[] {
+  const elements = kernel.domain.reduce((a, b) => a * b, 1);
+  const reduced = kernel.extents.reduce((a, b) => a * b, 1);
+  const whole = kernel.extents.map(() => 1);
+  const [first = 1] = kernel.extents;
+  // Enough independent outputs, or too little to do: one stage is better.
+  if (reduced < 2048 || elements * 64 > reduced * mostChunks || first < 2) return whole;
+  const parts = largestDivisor(first, Math.min(16, Math.floor(mostPartialElements / elements)));
+  return parts < 2 ? whole : whole.map((one, axis) => (axis === 0 ? parts : one));
+}

@@ -1,0 +1,239 @@
+/**
+ * Scalar values as functions of coordinates: the language in which operators are defined.
+ *
+ * An operator's definition is a function from output coordinates (`Index`) to a `Value`. Calling it with other
+ * coordinates instantiates it elsewhere: that is how producers are inlined, tiles unrolled and windows opened; no
+ * term is ever rewritten. The constructors fold constants, so that a definition needs no special cases.
+ */
+import { add as addIndex, type Index, type IndexLike, index, isConstant, subtract } from "./nest/integer.ts";
+import type { BinaryOperator, Comparison, UnaryOperator } from "./nest/loopNest.ts";
+
+export type ReductionOperator = "add" | "maximum" | "minimum";
+
+export type Value =
+  | { readonly kind: "constant"; readonly value: number }
+  | { readonly kind: "index"; readonly index: Index }
+  /** The element of a stored tensor; the coordinates are in range wherever the value matters. */
+  | { readonly kind: "access"; readonly tensor: number; readonly coordinates: readonly Index[] }
+  | { readonly kind: "unary"; readonly operator: UnaryOperator; readonly operand: Value }
+  | { readonly kind: "binary"; readonly operator: BinaryOperator; readonly left: Value; readonly right: Value }
+  | { readonly kind: "select"; readonly test: Test; readonly then: Value; readonly otherwise: Value }
+  | { readonly kind: "random"; readonly counters: readonly [Index, Index, Index] }
+  /** `operator` over all reduction coordinates `0 <= r[i] < extents[i]`, in row-major order. */
+  | {
+      readonly kind: "reduce";
+      readonly operator: ReductionOperator;
+      readonly extents: readonly number[];
+      readonly body: (coordinates: readonly Index[]) => Value;
+    }
+  /** A value that a schedule may compute once into scratch: an operand of a reduction, by its coordinates. */
+  | {
+      readonly kind: "operand";
+      readonly name: string;
+      readonly coordinates: readonly Index[];
+      readonly read: (coordinates: readonly Index[]) => Value;
+    }
+  /** The finished result of one of the kernel's reductions, at the coordinates of the output. */
+  | { readonly kind: "result"; readonly number: number };
+
+export type Test =
+  | { readonly kind: "always" }
+  | { readonly kind: "never" }
+  | { readonly kind: "inRange"; readonly index: Index; readonly minimum: number; readonly maximum: number }
+  | { readonly kind: "compare"; readonly operator: Comparison; readonly left: Value; readonly right: Value }
+  | { readonly kind: "all"; readonly tests: readonly Test[] };
+
+/** Reads a tensor (stored or inlined) at coordinates. */
+export interface Accessor {
+  readonly shape: readonly number[];
+  readonly at: (coordinates: readonly Index[]) => Value;
+  /** The element as an integer for index arithmetic; only stored u32 and u8 tensors have it. */
+  readonly integer?: (coordinates: readonly Index[], maximum: number) => Index;
+}
+
+export const zero: Value = { kind: "constant", value: 0 };
+export const one: Value = { kind: "constant", value: 1 };
+
+export function constant(value: number): Value {
+  return { kind: "constant", value };
+}
+
+export function indexValue(value: IndexLike): Value {
+  const of = index(value);
+  return isConstant(of) ? constant(of.constant) : { kind: "index", index: of };
+}
+
+const isNumber = (value: Value, number: number): boolean => value.kind === "constant" && value.value === number;
+
+const binaryFolds: Record<BinaryOperator, (left: Value, right: Value) => Value | undefined> = {
+  add: (left, right) => (isNumber(left, 0) ? right : isNumber(right, 0) ? left : undefined),
+  subtract: (left, right) => (isNumber(right, 0) ? left : isNumber(left, 0) ? unary("negate", right) : undefined),
+  multiply: (left, right) => {
+    if (isNumber(left, 0) || isNumber(right, 0)) return zero;
+    return isNumber(left, 1) ? right : isNumber(right, 1) ? left : undefined;
+  },
+  divide: (left, right) => (isNumber(right, 1) ? left : undefined),
+  minimum: () => undefined,
+  maximum: () => undefined,
+  power: (left, right) => (isNumber(right, 1) ? left : isNumber(right, 2) ? binary("multiply", left, left) : undefined),
+};
+
+export const binaryFunctions: Record<BinaryOperator, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  subtract: (a, b) => a - b,
+  multiply: (a, b) => a * b,
+  divide: (a, b) => a / b,
+  minimum: Math.min,
+  maximum: Math.max,
+  power: Math.pow,
+};
+
+export const unaryFunctions: Record<UnaryOperator, (a: number) => number> = {
+  negate: (a) => -a,
+  absolute: Math.abs,
+  exponential: Math.exp,
+  logarithm: Math.log,
+  squareRoot: Math.sqrt,
+  inverseSquareRoot: (a) => 1 / Math.sqrt(a),
+  reciprocal: (a) => 1 / a,
+  tanh: Math.tanh,
+  floor: Math.floor,
+  ceil: Math.ceil,
+  sine: Math.sin,
+  cosine: Math.cos,
+  errorFunction,
+};
+
+/** erf by its series (|x| < 3) or continued fraction; Abramowitz and Stegun 7.1.5 and 7.1.14; about 1e-15. */
+export function errorFunction(x: number): number {
+  const a = Math.abs(x);
+  if (Number.isNaN(x)) return NaN;
+  if (a > 6) return Math.sign(x);
+  if (a < 3) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum) && n < 200; n++) {
+      term *= (-x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  let fraction = 0;
+  for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction);
+  return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction)));
+}
+
+export function unary(operator: UnaryOperator, operand: Value): Value {
+  if (operand.kind === "constant") return constant(unaryFunctions[operator](operand.value));
+  return { kind: "unary", operator, operand };
+}
+
+export function binary(operator: BinaryOperator, left: Value, right: Value): Value {
+  if (left.kind === "constant" && right.kind === "constant")
+    return constant(binaryFunctions[operator](left.value, right.value));
+  return binaryFolds[operator](left, right) ?? { kind: "binary", operator, left, right };
+}
+
+export const add = (left: Value, right: Value): Value => binary("add", left, right);
+export const multiply = (left: Value, right: Value): Value => binary("multiply", left, right);
+
+const comparisons: Record<Comparison, (a: number, b: number) => boolean> = {
+  less: (a, b) => a < b,
+  lessEqual: (a, b) => a <= b,
+  equal: (a, b) => a === b,
+  notEqual: (a, b) => a !== b,
+  greater: (a, b) => a > b,
+  greaterEqual: (a, b) => a >= b,
+};
+
+/** Orders two numbers as a comparison says; anything against NaN is false but for `notEqual`. */
+export function holds(operator: Comparison, a: number, b: number): boolean {
+  return comparisons[operator](a, b);
+}
+
+export function compare(operator: Comparison, left: Value, right: Value): Test {
+  if (left.kind === "constant" && right.kind === "constant")
+    return { kind: holds(operator, left.value, right.value) ? "always" : "never" };
+  const asIndex = compareAsIndex(operator, left, right);
+  return asIndex ?? { kind: "compare", operator, left, right };
+}
+
+/** A comparison of an index with a constant is decided in integers, often before the program runs. */
+function compareAsIndex(operator: Comparison, left: Value, right: Value): Test | undefined {
+  if (left.kind !== "index" || right.kind !== "constant" || !Number.isInteger(right.value)) return undefined;
+  const { index: of } = left;
+  const k = right.value;
+  if (operator === "equal") return inRange(of, k, k);
+  if (operator === "less" || operator === "lessEqual")
+    return inRange(of, Math.min(of.minimum, k), operator === "less" ? k - 1 : k);
+  if (operator === "greater" || operator === "greaterEqual")
+    return inRange(of, operator === "greater" ? k + 1 : k, Math.max(of.maximum, k));
+  return undefined;
+}
+
+export function inRange(value: IndexLike, minimum: number, maximum: number): Test {
+  const of = index(value);
+  if (of.minimum >= minimum && of.maximum <= maximum) return { kind: "always" };
+  if (of.maximum < minimum || of.minimum > maximum || minimum > maximum) return { kind: "never" };
+  return { kind: "inRange", index: of, minimum, maximum };
+}
+
+/** True where two indices are equal. */
+export function sameIndex(a: IndexLike, b: IndexLike): Test {
+  return inRange(subtract(a, b), 0, 0);
+}
+
+export function all(...tests: Test[]): Test {
+  if (tests.some((test) => test.kind === "never")) return { kind: "never" };
+  const open = tests.flatMap((test) => (test.kind === "all" ? test.tests : test.kind === "always" ? [] : [test]));
+  const [only] = open;
+  if (!only) return { kind: "always" };
+  return open.length === 1 ? only : { kind: "all", tests: open };
+}
+
+/** `then` where the test holds; it is asked for only if the test can hold, so it may be out of range otherwise. */
+export function select(test: Test, then: () => Value, otherwise: Value): Value {
+  if (test.kind === "never") return otherwise;
+  const value = then();
+  return test.kind === "always" ? value : { kind: "select", test, then: value, otherwise };
+}
+
+const identities: Record<ReductionOperator, number> = { add: 0, maximum: -Infinity, minimum: Infinity };
+
+export function identityOf(operator: ReductionOperator): number {
+  return identities[operator];
+}
+
+export function reduce(
+  operator: ReductionOperator,
+  extents: readonly number[],
+  body: (coordinates: readonly Index[]) => Value,
+): Value {
+  if (extents.every((extent) => extent === 1)) return body(extents.map(() => index(0)));
+  return { kind: "reduce", operator, extents, body };
+}
+
+export function operand(
+  name: string,
+  coordinates: readonly Index[],
+  read: (coordinates: readonly Index[]) => Value,
+): Value {
+  return { kind: "operand", name, coordinates, read };
+}
+
+/** All coordinates of a box in row-major order, as constants. */
+export function* box(extents: readonly number[]): Generator<Index[]> {
+  const total = extents.reduce((a, b) => a * b, 1);
+  for (let flat = 0; flat < total; flat++) {
+    let rest = flat;
+    const coordinates: Index[] = new Array<Index>(extents.length);
+    for (let d = extents.length - 1; d >= 0; d--) {
+      const extent = extents[d] ?? 1;
+      coordinates[d] = index(rest % extent);
+      rest = Math.floor(rest / extent);
+    }
+    yield coordinates;
+  }
+}
+
+export { addIndex };

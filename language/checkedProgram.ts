@@ -1,0 +1,216 @@
+/**
+ * What the checker hands to the compiler.
+ *
+ * In: nothing, these are types (and the two functions that print and count a shape). Out: `CheckedProgram`, in which
+ * every default is resolved, every shape is known, and every name means something. What holds: `layers` is in
+ * topological order, layer `i` has `id === i`, and its `inputs` are smaller ids or `MODEL_INPUT`; each layer's
+ * `outputShape` follows from its `inputShapes` and `attributes` by the shape rule of its entry in the layer catalogue.
+ */
+
+/** Offsets into the source text, in UTF-16 code units; `end` is exclusive. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Height, width. */
+export type Pair = readonly [number, number];
+
+/** Feature maps of one image; `flat` marks a vector (after `flatten` or `fc`), which has height and width 1. */
+export interface Shape {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly flat: boolean;
+}
+
+/** Zeros (minus infinity for a maximum) around a map. */
+export interface Padding {
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+export type ActivationName =
+  | "relu"
+  | "relu6"
+  | "leaky_relu"
+  | "elu"
+  | "selu"
+  | "gelu"
+  | "silu"
+  | "mish"
+  | "hardswish"
+  | "hardsigmoid"
+  | "sigmoid"
+  | "tanh"
+  | "softplus";
+
+/** A pooling window. A global pool has the whole map as its kernel and stride. */
+export interface PoolAttributes {
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly padding: Padding;
+  /** PyTorch's `ceil_mode`: windows may hang over the end, but each starts inside the map or its leading padding. */
+  readonly ceil: boolean;
+}
+
+/** One entry for each kind of layer, all defaults resolved. */
+export interface LayerAttributes {
+  conv: {
+    readonly outChannels: number;
+    readonly kernel: Pair;
+    readonly stride: Pair;
+    readonly padding: Padding;
+    readonly dilation: Pair;
+    readonly groups: number;
+    readonly bias: boolean;
+  };
+  maxPool: PoolAttributes;
+  /**
+   * The divisor is PyTorch's with `count_include_pad`: the cells of the window inside the padded map
+   * (with `ceil`, cells beyond the padding are not counted).
+   */
+  averagePool: PoolAttributes;
+  batchNorm: { readonly epsilon: number; readonly momentum: number; readonly scale: boolean; readonly shift: boolean };
+  /** `parameter`: the slope of leaky_relu, the alpha of elu; 0 where the function has none. */
+  activation: { readonly function: ActivationName; readonly parameter: number };
+  /** Flattens what it is given, channels slowest, as PyTorch's `Flatten` does. */
+  fc: { readonly outFeatures: number; readonly bias: boolean };
+  flatten: Readonly<Record<never, never>>;
+  /** `probability` that a value is dropped, 0 <= probability < 1. */
+  dropout: { readonly probability: number };
+}
+
+export type LayerKind = keyof LayerAttributes;
+
+/** How a parameter starts: uniform over [-bound, bound], or one value everywhere. */
+export type Initial =
+  { readonly kind: "uniform"; readonly bound: number } | { readonly kind: "constant"; readonly value: number };
+
+export interface CheckedParameter {
+  readonly name: "weight" | "bias" | "running_mean" | "running_var";
+  /** The name in files: `conv1.weight`. */
+  readonly path: string;
+  /** PyTorch's layout: conv `[out, in / groups, height, width]`, fc `[out, in]`, else `[channels]`. */
+  readonly shape: readonly number[];
+  readonly trainable: boolean;
+  /** False for running statistics, which no table counts as parameters. */
+  readonly counted: boolean;
+  readonly initial: Initial;
+}
+
+/** How much of the input one value sees: `size` in input pixels; neighbouring values are `jump` input pixels apart. */
+export interface ReceptiveField {
+  readonly size: Pair;
+  readonly jump: Pair;
+}
+
+/** The id that stands for the model's input in `CheckedLayer.inputs`. */
+export const MODEL_INPUT = -1;
+
+interface LayerOfKind<K extends LayerKind> {
+  readonly id: number;
+  readonly kind: K;
+  /** The word and its number in the model: `conv1`, `bn1`, `relu1`, `pool2`, `fc3`. */
+  readonly name: string;
+  readonly attributes: LayerAttributes[K];
+  /** Ids of earlier layers, or `MODEL_INPUT`. */
+  readonly inputs: readonly number[];
+  readonly inputShapes: readonly Shape[];
+  readonly outputShape: Shape;
+  readonly parameters: readonly CheckedParameter[];
+  /** For one image; convolutions and fully connected layers only, as the literature counts. */
+  readonly multiplyAdds: number;
+  readonly receptiveField: ReceptiveField;
+  readonly span: Span;
+  /** From 1. */
+  readonly line: number;
+  /** The layer in canonical words: `conv 6@5x5`. */
+  readonly text: string;
+}
+
+export type CheckedLayer = { [K in LayerKind]: LayerOfKind<K> }[LayerKind];
+
+export interface ModelTotals {
+  /** Number of elements that count as parameters (without running statistics). */
+  readonly parameters: number;
+  readonly trainable: number;
+  /** For one image. */
+  readonly multiplyAdds: number;
+  /**
+   * Bytes that training keeps for one image: the float32 output of every layer and its gradient. Activations, flatten
+   * and dropout are not counted: they are computed inside their neighbours.
+   */
+  readonly activationBytes: number;
+  readonly parameterBytes: number;
+}
+
+export interface CheckedModel {
+  readonly name: string;
+  readonly span: Span;
+  readonly input: Shape;
+  /** In topological order. */
+  readonly layers: readonly CheckedLayer[];
+  /** The id of the layer whose output is the model's, or `MODEL_INPUT`. */
+  readonly output: number;
+  readonly totals: ModelTotals;
+}
+
+export type DataName = "cifar10" | "shapes";
+
+export interface DataDescription {
+  readonly name: DataName;
+  readonly classes: number;
+  readonly image: Shape;
+}
+
+export type OptimizerRecipe =
+  | {
+      readonly kind: "sgd";
+      readonly learningRate: number;
+      readonly momentum: number;
+      readonly nesterov: boolean;
+      /** L2: added to the gradient as `decay * weight`. */
+      readonly decay: number;
+    }
+  | {
+      readonly kind: "adam";
+      readonly learningRate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      /** L2 as in torch.optim.Adam: added to the gradient before the moments (not AdamW). */
+      readonly decay: number;
+    };
+
+export interface TrainingRecipe {
+  readonly span: Span;
+  readonly data: DataDescription;
+  /** One value a channel: `(pixel / 255 - mean) / std`. */
+  readonly normalize: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  readonly batch: number;
+  readonly epochs: number;
+  readonly loss: { readonly kind: "crossEntropy"; readonly smoothing: number };
+  readonly optimizer: OptimizerRecipe;
+  /** 0 <= seed < 2 ** 32. */
+  readonly seed: number;
+}
+
+export interface CheckedProgram {
+  readonly file: string;
+  readonly source: string;
+  readonly models: readonly CheckedModel[];
+  readonly recipe: TrainingRecipe | undefined;
+}
+
+/** `6@28x28`, or `120` for a vector. */
+export function shapeText(shape: Shape): string {
+  return shape.flat ? `${shape.channels}` : `${shape.channels}@${shape.height}x${shape.width}`;
+}
+
+/** Elements of one image. */
+export function shapeElements(shape: Shape): number {
+  return shape.channels * shape.height * shape.width;
+}

@@ -1,0 +1,22 @@
+/**
+ * The language's public face: text in, checked program and diagnostics out. See README.md for the language itself.
+ */
+export * from "./checkedProgram.ts";
+export { checkReport, type CheckReport } from "./checkReport.ts";
+export { checkText, type CheckResult } from "./checkText.ts";
+export type { ModelSoFar } from "./checkModel.ts";
+export type { Diagnostic } from "./diagnostic.ts";
+export {
+  describeDiagnostic,
+  diagnosticCatalogue,
+  type DiagnosticCode,
+  type DiagnosticDescription,
+  type Severity,
+} from "./diagnosticCatalogue.ts";
+export { explainDiagnostic } from "./explainDiagnostic.ts";
+export { layerCatalogue } from "./layerCatalogue.ts";
+export type { LayerEntry } from "./layerEntry.ts";
+export { ansiPalette, plainPalette, type Palette } from "./palette.ts";
+export { recipeCatalogue, type RecipeEntry } from "./recipeCatalogue.ts";
+export { renderDiagnostics } from "./renderDiagnostics.ts";
+export { renderTable } from "./renderTable.ts";

@@ -1,0 +1,77 @@
+/**
+ * The GPU device: WebGPU through Dawn.
+ *
+ * In: whether a software adapter will do. Out: a `Device` whose sessions run plans of target `wgsl`; or a `GpuError`.
+ * What holds: closing the device gives everything back, so that the process can end by itself.
+ */
+import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { Device } from "../device.ts";
+import { chooseAdapter, describeAdapter, deviceRequest, targetOf } from "./adapter.ts";
+import { holdGpu } from "./dawn.ts";
+import { watchFailures } from "./failure.ts";
+import { GpuError, messageOf } from "./gpuError.ts";
+import { createPipelines } from "./pipelines.ts";
+import type { GpuSession } from "./session.ts";
+import { openSession } from "./session.ts";
+
+export interface GpuDevice extends Device {
+  open(plan: ExecutionPlan): Promise<GpuSession>;
+}
+
+/**
+ * Opens the preferred adapter. Throws a `GpuError`: `no-webgpu` or `no-adapter`, with what to install, where there is none
+ * (or only a software adapter, unless `allowSoftware`).
+ */
+export async function openGpuDevice(options: { readonly allowSoftware: boolean }): Promise<GpuDevice> {
+  const { gpu, release } = await holdGpu();
+  try {
+    const adapter = await chooseAdapter(gpu, options.allowSoftware);
+    const device = await requestDevice(adapter);
+    return createGpuDevice(adapter, device, release);
+  } catch (problem) {
+    release();
+    throw problem;
+  }
+}
+
+async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice(deviceRequest(adapter));
+  } catch (problem) {
+    throw new GpuError(
+      "no-adapter",
+      `the adapter ${describeAdapter(adapter).name} gives no device: ${messageOf(problem)}`,
+      "Update the GPU driver, or use --device cpu.",
+    );
+  }
+}
+
+function createGpuDevice(adapter: GPUAdapter, device: GPUDevice, release: () => void): GpuDevice {
+  const failures = watchFailures(device);
+  const pipelines = createPipelines(device);
+  const sessions = new Set<GpuSession>();
+  let closed = false;
+  return {
+    description: describeAdapter(adapter),
+    target: targetOf(adapter),
+    async open(plan) {
+      if (plan.target !== "wgsl")
+        throw new GpuError(
+          "refused",
+          `a plan for ${plan.target} cannot run on a GPU`,
+          "Compile the program for the GPU.",
+        );
+      failures.check();
+      const session = await openSession({ device, failures, pipelines }, plan);
+      sessions.add(session);
+      return session;
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      for (const session of sessions) await session.close();
+      device.destroy();
+      release();
+    },
+  };
+}

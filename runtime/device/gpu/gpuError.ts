@@ -1,0 +1,32 @@
+/**
+ * What can go wrong with a WebGPU device, said so that a user can act on it.
+ */
+
+export type GpuErrorCode =
+  /** The npm package `webgpu` is missing or does not load on this machine. */
+  | "no-webgpu"
+  /** There is no adapter, or only a software one and that was not allowed. */
+  | "no-adapter"
+  /** The plan needs more than the device has. */
+  | "limits"
+  | "out-of-memory"
+  | "device-lost"
+  /** The device refused what the compiler or the runtime gave it. */
+  | "refused";
+
+/** A failure of the device: `message` says what happened, `remedy` what to do about it. */
+export class GpuError extends Error {
+  override name = "GpuError";
+  constructor(
+    readonly code: GpuErrorCode,
+    message: string,
+    readonly remedy: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Any thrown value as text. */
+export function messageOf(problem: unknown): string {
+  return problem instanceof Error ? problem.message : String(problem);
+}

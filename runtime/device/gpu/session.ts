@@ -1,0 +1,116 @@
+/**
+ * A plan on a GPU device: its buffers, pipelines and bind groups, and the running of its programs.
+ *
+ * In: a device and a verified plan. Out: a `Session`. What holds: operations take effect in the order of the calls, also
+ * while a run is under way; every wait ends with a `GpuError` if the device fails; nothing is awaited while it works.
+ */
+import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { Session } from "../device.ts";
+import { mebibytes } from "./adapter.ts";
+import { checkWrite, createBuffers, readBytes, writeBytes } from "./buffers.ts";
+import type { FailureWatch } from "./failure.ts";
+import { guarded } from "./failure.ts";
+import { GpuError } from "./gpuError.ts";
+import type { Pace } from "./pacing.ts";
+import { runPaced } from "./pacing.ts";
+import type { Pipelines } from "./pipelines.ts";
+import { createOperationQueue } from "./operationQueue.ts";
+import type { KernelTime } from "./profile.ts";
+import { profileDispatches } from "./profile.ts";
+import type { PreparedDispatch } from "./programs.ts";
+import { preparePrograms, submitSteps } from "./programs.ts";
+
+/** A session that can also time single dispatches. */
+export interface GpuSession extends Session {
+  /** Runs a program once and times each dispatch; undefined where the adapter has no timestamps. */
+  profile(program: string): Promise<readonly KernelTime[] | undefined>;
+}
+
+/** Encoding costs memory until the work is done. */
+const largestSubmit = 4000;
+
+export interface SessionParts {
+  readonly device: GPUDevice;
+  readonly failures: FailureWatch;
+  readonly pipelines: Pipelines;
+}
+
+/** Checks the plan against the device, creates its buffers and compiles its kernels. Throws a `GpuError`. */
+export async function openSession(parts: SessionParts, plan: ExecutionPlan): Promise<GpuSession> {
+  const { device, failures, pipelines } = parts;
+  checkLimits(device, plan);
+  const [buffers, compiled] = await failures.race(
+    Promise.all([
+      createBuffers(device, plan.buffers),
+      Promise.all(plan.kernels.map((kernel) => pipelines.get(kernel))),
+    ]),
+  );
+  const programs = await guarded(device, "the plan's bindings", () =>
+    preparePrograms(device, pipelines, plan, buffers, compiled),
+  );
+  const paces = new Map<string, Pace>();
+  const queue = createOperationQueue();
+  const settled = (): Promise<void> => failures.race(device.queue.onSubmittedWorkDone().then(() => failures.check()));
+  const dispatchesOf = (program: string): readonly PreparedDispatch[] => {
+    const found = programs.get(program);
+    if (!found) throw new GpuError("refused", `the plan has no program "${program}"`, "Compile the program again.");
+    return found;
+  };
+  const bufferAt = (index: number): GPUBuffer => {
+    const buffer = buffers[index];
+    if (!buffer) throw new GpuError("refused", `the plan has no buffer ${index}`, "Compile the program again.");
+    return buffer;
+  };
+  return {
+    write(index, offset, bytes) {
+      const buffer = bufferAt(index);
+      checkWrite(buffer, offset, bytes.byteLength, plan.buffers[index]?.bytes ?? 0);
+      // What waits for its turn must not change meanwhile.
+      const copy = queue.idle() ? bytes : bytes.slice();
+      queue.now(() => writeBytes(device, buffer, offset, copy));
+    },
+    read: (index, offset, length) =>
+      queue.after(async () => {
+        failures.check();
+        return failures.race(readBytes(device, bufferAt(index), offset, length));
+      }),
+    run: (program, times = 1) =>
+      queue.after(async () => {
+        const dispatches = dispatchesOf(program);
+        const pace = paces.get(program) ?? { millisecondsPerStep: undefined, warm: false };
+        paces.set(program, pace);
+        const largestBatch = Math.max(1, Math.floor(largestSubmit / Math.max(1, dispatches.length)));
+        const submit = (steps: number): void => {
+          failures.check();
+          submitSteps(device, dispatches, steps);
+        };
+        await runPaced({ submit, settled, largestBatch }, times, pace);
+      }),
+    profile: (program) => queue.after(async () => failures.race(profileDispatches(device, dispatchesOf(program)))),
+    close: () =>
+      queue.after(async () => {
+        for (const buffer of buffers) buffer.destroy();
+      }),
+  };
+}
+
+function checkLimits(device: GPUDevice, plan: ExecutionPlan): void {
+  const remedy = "Use a smaller batch or data set, or --device cpu.";
+  const refuse = (what: string): never => {
+    throw new GpuError("limits", `the plan does not fit this GPU: ${what}`, remedy);
+  };
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
+  for (const { name, bytes } of plan.buffers)
+    if (bytes > maxBufferSize)
+      refuse(`the buffer "${name}" takes ${mebibytes(bytes)}, the limit is ${mebibytes(maxBufferSize)}`);
+  for (const { name, bindings } of plan.kernels)
+    if (bindings.length > maxStorageBuffersPerShaderStage)
+      refuse(`the kernel ${name} has ${bindings.length} buffers, the limit is ${maxStorageBuffersPerShaderStage}`);
+  for (const { kernel, bindings } of Object.values(plan.programs).flat())
+    for (const { bytes } of bindings)
+      if (bytes > maxStorageBufferBindingSize)
+        refuse(
+          `the kernel ${plan.kernels[kernel]?.name} uses ${mebibytes(bytes)} of one buffer, ` +
+            `the limit is ${mebibytes(maxStorageBufferBindingSize)}`,
+        );
+}

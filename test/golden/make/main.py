@@ -1,0 +1,58 @@
+"""Writes every golden value: `/usr/bin/python3 test/golden/make/main.py` (needs PyTorch, see ../README.md).
+
+Out: operators.jsonl, optimizers.jsonl, training.jsonl and manifest.json beside this folder. What holds: no draw
+depends on the clock or on a library's generator, so a second run writes the same bytes on the same machine.
+"""
+
+import hashlib
+import json
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy
+import torch
+
+sys.dont_write_bytecode = True
+
+from convolutions import convolution_cases
+from layers import activation_cases, linear_cases, loss_cases, normalisation_cases, shape_cases
+from optimizers import optimizer_cases
+from pools import pool_cases
+from training import training_cases
+from writing import write_lines
+
+FOLDER = Path(__file__).resolve().parent.parent
+
+
+def operator_cases():
+    return (
+        convolution_cases() + pool_cases() + normalisation_cases() + linear_cases() + shape_cases()
+        + activation_cases() + loss_cases()
+    )
+
+
+def main():
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", message="Using padding='same' with even kernel")
+    torch.use_deterministic_algorithms(True)
+    files = {
+        "operators.jsonl": operator_cases(),
+        "optimizers.jsonl": optimizer_cases(),
+        "training.jsonl": training_cases(),
+    }
+    manifest = {"torch": torch.__version__, "numpy": numpy.__version__, "files": {}}
+    for name, cases in files.items():
+        path = FOLDER / name
+        write_lines(path, cases)
+        content = path.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        manifest["files"][name] = {"cases": len(cases), "bytes": len(content), "sha256": sha256}
+        print(f"{name}: {len(cases)} cases, {len(content)} bytes")
+    manifest["operators"] = dict(sorted(Counter(case["operator"] for case in files["operators.jsonl"]).items()))
+    (FOLDER / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii")
+
+
+if __name__ == "__main__":
+    main()
