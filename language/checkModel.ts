@@ -276,7 +276,7 @@ function reportUnknownLayer(call: Call, flow: Flow, state: State): Flow {
     message: `there is no layer \`${text}\``,
     span,
     help:
-      near === undefined ? (synonym(text) ?? `there are ${catalogue.words.join(", ")}`) : `did you mean \`${near}\`?`,
+      synonym(text) ?? (near === undefined ? `there are ${catalogue.words.join(", ")}` : `did you mean \`${near}\`?`),
   });
   if (near === "input") state.input ??= { shape: undefined, span: call.span };
   const meant = near === undefined ? undefined : catalogue.byWord.get(near)?.get("");

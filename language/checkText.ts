@@ -48,7 +48,8 @@ function checkModels(declarations: readonly Declaration[], source: SourceText, r
     const earlier = seen.get(text);
     seen.set(text, earlier ?? declaration);
     models.push(checkModel(declaration, source, report));
-    if (earlier === undefined) continue;
+    const nameless = span.start === declaration.span.start; // reported by the parser
+    if (earlier === undefined || nameless) continue;
     report({
       code: "CNN105",
       message: `there are two models \`${text}\``,

@@ -69,10 +69,10 @@ export function reportKind(found: Evaluated, span: Span, what: string, scope: Sc
   }
   const known = [...scope.names.keys(), "in.channels", "in.height", "in.width"];
   return scope.report({
-    code: "CNN206",
-    message: `expected ${what}`,
+    code: "CNN216",
+    message: `\`${found.text}\` is not defined`,
     span,
-    label: `\`${found.text}\` is not defined here`,
+    label: `expected ${what}`,
     help: didYouMean(found.text, known),
   });
 }

@@ -18,5 +18,6 @@ export { layerCatalogue } from "./layerCatalogue.ts";
 export type { LayerEntry } from "./layerEntry.ts";
 export { ansiPalette, plainPalette, type Palette } from "./palette.ts";
 export { recipeCatalogue, type RecipeEntry } from "./recipeCatalogue.ts";
+export { renderReference } from "./reference.ts";
 export { renderDiagnostics } from "./renderDiagnostics.ts";
 export { renderTable } from "./renderTable.ts";

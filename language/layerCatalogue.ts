@@ -267,8 +267,10 @@ function activation(words: ActivationName, doc: string, parameter: Parameters = 
   });
 }
 
-const SLOPE = { slope: optional(real({ minimum: 0, maximum: 1e6 }), 0.01, "the slope below 0") };
-const ALPHA = { alpha: optional(real({ minimum: 0, maximum: 1e6 }), 1, "the limit below 0, without its sign") };
+const SLOPE = { slope: optional(real({ minimum: 0, maximum: Number.POSITIVE_INFINITY }), 0.01, "the slope below 0") };
+const ALPHA = {
+  alpha: optional(real({ minimum: 0, maximum: Number.POSITIVE_INFINITY }), 1, "the limit below 0, without its sign"),
+};
 
 const activations: LayerEntry[] = [
   activation("relu", "max(x, 0)"),

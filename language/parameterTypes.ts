@@ -146,7 +146,7 @@ function reportNoMaps(value: Value, scope: Scope, describe: string, what: string
   const isSize = value.kind === "size";
   return scope.report({
     code: "CNN206",
-    message: `${what} must be ${describe}`,
+    message: `expected ${describe} for ${what}`,
     span: value.span,
     label: isSize ? "this is a size; the number of maps is missing" : "the size of a map is missing",
     help: isSize ? `write \`${count}@\` in front of it` : `write \`@${side}\` behind the number of maps`,
@@ -163,7 +163,7 @@ function readEvaluated(value: Value, scope: Scope, describe: string, what: strin
   if (isExpression(value)) return evaluate(value, scope);
   return scope.report({
     code: "CNN206",
-    message: `${what} must be ${describe}`,
+    message: `expected ${describe} for ${what}`,
     span: value.span,
     label: `this is ${LITERAL_NAMES[value.kind]}`,
   });
@@ -195,7 +195,7 @@ function readWord<W extends string>(value: Value, words: readonly W[], scope: Sc
   }
   const help =
     words.includes("on" as W) && value.kind === "number" ? `write \`${value.value === 0 ? "off" : "on"}\`` : undefined;
-  return scope.report({ code: "CNN206", message: `${what} must be ${describe}`, span: value.span, help });
+  return scope.report({ code: "CNN206", message: `expected ${describe} for ${what}`, span: value.span, help });
 }
 
 function reportWord(
@@ -214,7 +214,7 @@ function reportWord(
       : didYouMean(text, [...words, ...scope.names.keys()]);
   return scope.report({
     code: "CNN206",
-    message: `${what} must be ${describe}`,
+    message: `expected ${describe} for ${what}`,
     span,
     label: `this is \`${text}\``,
     help,
@@ -227,7 +227,7 @@ function wholeWithin(value: number, range: Range, span: Span, what: string, scop
   if (Number.isInteger(value)) return within(value, range, span, what, scope);
   return scope.report({
     code: "CNN207",
-    message: `${what} must be a whole number`,
+    message: `expected a whole number for ${what}`,
     span,
     label: `this is ${value}`,
     help: `for instance ${Math.max(range.minimum, Math.floor(value))}`,
@@ -244,7 +244,7 @@ function within(value: number, range: Range, span: Span, what: string, scope: Sc
     : `${below ? "below" : "at most"} ${maximum.toLocaleString("en-US")}`;
   return scope.report({
     code: "CNN207",
-    message: `${what} is too ${tooSmall ? "small" : "large"}`,
+    message: `too ${tooSmall ? "small" : "large"} for ${what}`,
     span,
     label: `this is ${value}`,
     help: `it must be ${bound}`,

@@ -146,12 +146,12 @@ class CnnParser extends ExpressionParser {
           },
           {
             ALT: () => {
-              this.ACTION(() => {
-                if (this.followsValue(0)) this.reportStray(this.LA(1));
-                joined.push(arrow !== undefined);
-                arrow = undefined;
-              });
+              const first = this.LA(1);
+              const misplaced = this.followsValue(0);
+              joined.push(arrow !== undefined);
+              arrow = undefined;
               this.keep(statements, () => this.SUBRULE(this.statement));
+              if (misplaced) this.breakLast(first, statements);
             },
           },
           {
@@ -357,6 +357,14 @@ class CnnParser extends ExpressionParser {
   /** True if the token before is a part of a statement, not one that separates statements. */
   private followsValue(offset: number): boolean {
     return !SEPARATING.has(this.LA(offset).tokenType);
+  }
+
+  /** `bn if x { … }`: a statement right behind another one. */
+  private breakLast(first: IToken, statements: tree.Statement[]): void {
+    this.ACTION(() => {
+      this.reportStray(first);
+      statements.splice(-1, 1, { kind: "broken", span: join(first, this.LA(0)) });
+    });
   }
 
   /** `conv 6@5x5 stride=2`: what was parsed of the statement so far is not what it means. */

@@ -56,7 +56,7 @@ function data(name: DataName, doc: string): RecipeEntry {
   });
 }
 
-const NOT_NEGATIVE = { minimum: 0, maximum: Number.MAX_VALUE };
+const NOT_NEGATIVE = { minimum: 0, maximum: Number.POSITIVE_INFINITY };
 const SHARE_BELOW_ONE = { minimum: 0, maximum: 1, below: true };
 const LEARNING_RATE = { lr: optional(real(NOT_NEGATIVE), 0.001, "the learning rate") };
 const DECAY = { decay: optional(real(NOT_NEGATIVE), 0, "L2: added to the gradient as decay * weight") };
@@ -67,8 +67,12 @@ const normalize = defineLine({
   example: "normalize mean 0.4914, 0.4822, 0.4465 std 0.2470, 0.2435, 0.2616",
   arguments: {},
   options: {
-    mean: optional(reals({ minimum: -1e6, maximum: 1e6 }), [0], "taken off each channel"),
-    std: optional(reals({ minimum: 0, maximum: 1e6, above: true }), [1], "divides each channel"),
+    mean: optional(
+      reals({ minimum: Number.NEGATIVE_INFINITY, maximum: Number.POSITIVE_INFINITY }),
+      [0],
+      "taken off each channel",
+    ),
+    std: optional(reals({ minimum: 0, maximum: Number.POSITIVE_INFINITY, above: true }), [1], "divides each channel"),
   },
   part: ({ mean, std }) => ({ normalize: { mean, std } }),
 });

@@ -152,7 +152,7 @@ function example(name: string, parameter: Parameter<unknown>): string | undefine
 
 function store(binding: Binding, name: string, parameter: Parameter<unknown>, group: ValueGroup, span: Span): void {
   const [, second] = group.values;
-  const what = name in binding.signature.options ? `\`${name}\`` : `the ${name} of \`${binding.signature.words}\``;
+  const what = name in binding.signature.options ? `\`${name}\`` : `\`${binding.signature.words}\``;
   const value = parameter.type.read(group.values, binding.scope, what);
   binding.spans.set(name, span);
   if (value === undefined) binding.failed.yes = true;
@@ -222,13 +222,16 @@ function reportUnexpected(binding: Binding, group: ValueGroup, next: ValueGroup 
   if (name !== undefined) {
     const options = Object.keys(signature.options);
     const near = nearest(name, options);
+    // `3 x 3`, `5x`: the size before it has been reported, or is half of what was meant.
+    const half = /^x\d*$/.test(name);
+    if (half && already) return 1;
     const some =
       options.length > 0 ? `it takes ${options.map((option) => `\`${option}\``).join(", ")}` : "it takes no options";
     scope.report({
       code: "CNN202",
       message: `\`${signature.words}\` has no option \`${name}\``,
       span: group.span,
-      help: near === undefined ? some : `did you mean \`${near}\`?`,
+      help: half ? "a size is written without blanks: `3x3`" : near === undefined ? some : `did you mean \`${near}\`?`,
     });
     const nextName = bareName(next);
     return next !== undefined && (nextName === undefined || !(nextName in signature.options)) ? 2 : 1;

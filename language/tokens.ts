@@ -5,7 +5,7 @@
  * What holds: a `NewLine` token separates two statements and nothing else; the letter `x` is a `Cross` between two sides
  * of a size, and part of a name elsewhere; `-` is `Negative` where it can only be a sign (`pad -1`), as a reader sees it.
  */
-import { createToken, Lexer, type IToken, type TokenType } from "chevrotain";
+import { createToken, createTokenInstance, Lexer, type IToken, type TokenType } from "chevrotain";
 import type { Reporter } from "./diagnostic.ts";
 
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/;
@@ -15,7 +15,10 @@ export const Name = createToken({ name: "Name", pattern: WORD, label: "a name" }
 /** Every token that no statement and no declaration begins with. */
 export const Stray = createToken({ name: "Stray", pattern: Lexer.NA, label: "a word" });
 
-const all: TokenType[] = [Stray];
+/** Characters that belong to no token; they are reported here, and hold a place so that the parser sees the hole. */
+export const Unknown = createToken({ name: "Unknown", pattern: Lexer.NA, label: "a word", categories: [Stray] });
+
+const all: TokenType[] = [Stray, Unknown];
 
 function token(name: string, pattern: RegExp | string, label: string, categories: TokenType[] = [Stray]): TokenType {
   const made = createToken({ name, pattern, label, categories });
@@ -169,14 +172,18 @@ const LOOKALIKES: Readonly<Record<string, string>> = {
   "＠": "@",
 };
 
-/** Splits a text into tokens; characters that belong to none are reported and left out. */
+/** Splits a text into tokens; characters that belong to none are reported. */
 export function tokenize(text: string, report: Reporter): IToken[] {
   lexer ??= new Lexer(all, { positionTracking: "onlyOffset", ensureOptimizations: false });
   const { tokens, errors } = lexer.tokenize(text);
-  for (const error of errors) {
-    reportCharacters(text.slice(error.offset, error.offset + error.length), error.offset, report);
-  }
-  return layOut(tokens);
+  if (errors.length === 0) return layOut(tokens);
+  const holes = errors.map(({ offset, length }) => {
+    const image = text.slice(offset, offset + length);
+    reportCharacters(image, offset, report);
+    const place = Number.NaN; // lines and columns are not tracked
+    return createTokenInstance(Unknown, image, offset, offset + length - 1, place, place, place, place);
+  });
+  return layOut([...tokens, ...holes].toSorted((a, b) => a.startOffset - b.startOffset));
 }
 
 function reportCharacters(characters: string, start: number, report: Reporter): void {
@@ -210,7 +217,7 @@ function nameOf(character: string): string {
 /** After one of these a statement cannot end, */
 // prettier-ignore
 const OPEN_BEHIND: ReadonlySet<TokenType> = new Set([
-  Arrow, Comma, Semicolon, At, Equal, LParen, CallParen, LBracket, LCurly, NewLine,
+  Arrow, Comma, Semicolon, LParen, CallParen, LBracket, LCurly, NewLine,
   Plus, Minus, Negative, Star, Slash, Percent, EqualEqual, NotEqual, LessEqual, GreaterEqual, Less, Greater,
   And, Or, Not,
 ]);

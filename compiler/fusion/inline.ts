@@ -158,7 +158,7 @@ export function decideStorage(graph: Graph, costs: CostModel, fuse: boolean): St
   const aliases = new Set<number>();
   const required = new Set(graph.updates.map((update) => update.value));
   for (const node of graph.nodes)
-    if (live.has(node.id) && node.operator === "pack") for (const input of node.inputs) required.add(input);
+    if (live.has(node.id) && needsStoredInputs(graph, node)) for (const input of node.inputs) required.add(input);
   const consumers = consumersOf(graph, live);
   const work = new Map<number, Work>();
   for (const node of graph.nodes) {
@@ -169,6 +169,7 @@ export function decideStorage(graph: Graph, costs: CostModel, fuse: boolean): St
     work.set(node.id, measure(value));
   }
   const evaluation = new Map<number, number>();
+  const decision: Decision = { graph, consumers, work, stored, costs, reads: new Map() };
   for (const node of graph.nodes) {
     if (!live.has(node.id)) continue;
     const isView = node.operator === "reshape" || node.operator === "part" || node.operator === "pack";
@@ -179,11 +180,18 @@ export function decideStorage(graph: Graph, costs: CostModel, fuse: boolean): St
     } else {
       const cost = evaluationCost(graph, node, work, stored, evaluation, costs);
       evaluation.set(node.id, cost);
-      if (!fuse || required.has(node.id) || !isCheaperInline(graph, node, cost, consumers, work, costs))
-        stored.add(node.id);
+      if (!fuse || required.has(node.id) || !isCheaperInline(decision, node, cost)) stored.add(node.id);
     }
   }
   return { live, stored, aliases, accessor: createAccessors(graph, stored) };
+}
+
+/** Views cost nothing on stored tensors; computing through one would turn simple coordinates into divisions. */
+function needsStoredInputs(graph: Graph, node: Node): boolean {
+  if (node.operator === "pack") return true;
+  if (node.operator !== "reshape") return false;
+  const withoutOnes = (shape: readonly number[]): string => shape.filter((extent) => extent > 1).join();
+  return node.inputs.some((input) => withoutOnes(nodeAt(graph, input).shape) !== withoutOnes(node.shape));
 }
 
 function consumersOf(graph: Graph, live: ReadonlySet<number>): Map<number, Node[]> {
@@ -222,21 +230,53 @@ function evaluationCost(
   return cost;
 }
 
-function isCheaperInline(
-  graph: Graph,
-  node: Node,
-  cost: number,
-  consumers: ReadonlyMap<number, readonly Node[]>,
-  work: ReadonlyMap<number, Work>,
-  costs: CostModel,
-): boolean {
+/** What a node reads from memory, through the inlined nodes it is computed from. */
+function tensorsRead(graph: Graph, id: number, stored: ReadonlySet<number>, known: Map<number, ReadonlySet<number>>) {
+  const found = known.get(id);
+  if (found) return found;
+  const reads = new Set<number>();
+  for (const input of nodeAt(graph, id).inputs)
+    if (stored.has(input)) reads.add(input);
+    else for (const tensor of tensorsRead(graph, input, stored, known)) reads.add(tensor);
+  known.set(id, reads);
+  return reads;
+}
+
+interface Decision {
+  readonly graph: Graph;
+  readonly consumers: ReadonlyMap<number, readonly Node[]>;
+  readonly work: ReadonlyMap<number, Work>;
+  readonly stored: ReadonlySet<number>;
+  readonly costs: CostModel;
+  readonly reads: Map<number, ReadonlySet<number>>;
+}
+
+/**
+ * Compares computing a node in each of its readers with storing it. A reader that takes each element about once and
+ * reads the node's inputs itself anyway gets those reads for nothing.
+ */
+function isCheaperInline(decision: Decision, node: Node, cost: number): boolean {
+  const { graph, consumers, work, stored, costs, reads } = decision;
   const elements = size(node.shape);
+  const inputs = tensorsRead(graph, node.id, stored, reads);
   let inline = 0;
   let store = elements * (cost + costs.write) + costs.kernel;
   for (const consumer of consumers.get(node.id) ?? []) {
-    const reads = (work.get(consumer.id)?.reads.get(node.id) ?? 0) * size(consumer.shape);
-    inline += reads * cost;
-    store += reads * readCost(graph, node.id, size(consumer.shape), costs);
+    const times = work.get(consumer.id)?.reads.get(node.id) ?? 0;
+    const readings = times * size(consumer.shape);
+    const shared = [...inputs].filter((tensor) => readsItself(decision, consumer, node, tensor));
+    const saved = readings <= elements * 1.01 ? shared.length * costs.read : 0;
+    inline += readings * Math.max(costs.operation, cost - saved);
+    store += readings * readCost(graph, node.id, size(consumer.shape), costs);
   }
   return inline <= store;
+}
+
+function readsItself({ graph, stored, reads }: Decision, consumer: Node, except: Node, tensor: number): boolean {
+  if (size(nodeAt(graph, tensor).shape) <= size(except.shape) * smallShare) return false;
+  return consumer.inputs.some(
+    (input) =>
+      input !== except.id &&
+      (input === tensor || (!stored.has(input) && tensorsRead(graph, input, stored, reads).has(tensor))),
+  );
 }

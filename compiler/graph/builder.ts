@@ -1,4 +1,7 @@
-/** Builds a graph node by node; equal nodes (same operator, attributes and inputs) are one node. */
+/**
+ * Builds a graph node by node; equal nodes (same operator, attributes and inputs) are one node. Constants (no inputs) are
+ * kept apart: each may come to lie in a place of its own.
+ */
 import type { OperatorAttributes, OperatorName } from "../operators/operator.ts";
 import { operators } from "../operators/table.ts";
 import { type Graph, InvariantError, type Node, type Origin, type StateTensor } from "./graph.ts";
@@ -34,7 +37,8 @@ export function createGraphBuilder(name: string): GraphBuilder {
     inputs: readonly number[],
     origin: Origin,
   ): number {
-    const key = JSON.stringify([operator, attributes, inputs]);
+    const isConstant = inputs.length === 0 && operator !== "state";
+    const key = JSON.stringify([operator, attributes, inputs, isConstant ? nodes.length : 0]);
     const found = known.get(key);
     if (found !== undefined) return found;
     const shape = operators[operator].shape(attributes, inputs.map(shapeOf));

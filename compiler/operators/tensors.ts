@@ -70,7 +70,7 @@ function mapGradient(context: GradientContext<"map">): (number | undefined)[] {
 
 export const map: Operator<"map"> = {
   summary: "out[…] = formula(inputs[…] …), inputs broadcast",
-  shape: (_, inputs) => broadcastShape(inputs),
+  shape: ({ shape }, inputs) => shape ?? broadcastShape(inputs),
   define:
     ({ formula }, inputs, shape) =>
     (coordinates) =>

@@ -4,26 +4,28 @@ import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Target } from "../target.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
+import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
-export interface Backend {
+export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
-  split(kernel: Kernel, target: Target): readonly number[];
-  schedule(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, target: Target): Schedule;
+  split(kernel: Kernel, target: T): readonly number[];
+  schedule(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, target: T): Schedule;
 }
 
-const backends: Record<Target["kind"], Backend> = {
+const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
-    costs: { read: 1, write: 1, operation: 0.15, transcendental: 4, kernel: 2000 },
+    costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
     split: splitForWasm,
     schedule: scheduleForWasm,
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
-    split: splitForWasm,
-    schedule: scheduleForWasm,
+    split: splitForWgsl,
+    schedule: scheduleForWgsl,
   },
 };
 
 export function backendFor(target: Target): Backend {
-  return backends[target.kind];
+  // The entry is the one of the target's own kind.
+  return backends[target.kind] as Backend;
 }

@@ -63,6 +63,7 @@ export const multiplyAdd = (a: Expression, b: Expression, c: Expression): Expres
 export const select = (condition: Condition, then: Expression, otherwise: Expression): Expression => ({
   kind: "select",
   condition,
+  // oxlint-disable-next-line unicorn/no-thenable -- the nest's word for it; nobody awaits an expression
   then,
   otherwise,
 });
@@ -258,13 +259,15 @@ function bytes(): NestSample {
       bindings: [read("order", 5, "u32"), read("pictures", 120, "u8"), readwrite("out", 60), readwrite("last", 5)],
       lanes: 5,
       body: [
-        loop(at, 3, [
-          ...[0, 1, 2, 3].map((j) => {
+        loop(
+          at,
+          3,
+          [0, 1, 2, 3].map((j) => {
             const byte = load("pictures", add(multiply(picture, 12), multiply(index(at), 4), j));
             const value = binary("subtract", binary("divide", byte, number(127.5)), number(1));
             return store("out", add(multiply(lanes(5), 12), multiply(index(at), 4), j), value);
           }),
-        ]),
+        ),
         store("last", lanes(5), load("pictures", add(multiply(picture, 11), 3))),
       ],
     }),

@@ -7,6 +7,7 @@ import type { Target } from "../../../compiler/target.ts";
 import type { DeviceDescription } from "../device.ts";
 import { holdGpu } from "./dawn.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
+import { swiftShaderPackage } from "./swiftShader.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -39,16 +40,19 @@ export function isSoftware({ info }: GPUAdapter): boolean {
   return info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software|basic render|\bwarp\b/i.test(text);
 }
 
-/** `llvmpipe (Mesa 25.0.7, LLVM 15.0.6)`: Dawn's description gives name and driver, each driver in its own way. */
+/**
+ * The adapter's name and driver. Dawn gives the device as `nvidia-geforce-rtx-3080` and describes the driver, each in its
+ * own way: `llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)`, `SwiftShader driver 5.0.0`.
+ */
 export function describeAdapter(adapter: GPUAdapter): DeviceDescription {
   const { vendor, architecture, device, description } = adapter.info;
-  const [first = "", ...rest] = description.split(": ");
-  const name = rest.length > 0 || first === "" ? first || device : description;
+  const software = isSoftware(adapter);
+  const name = software ? (description.split(/[: ]/)[0] ?? "") : device.replaceAll("-", " ").trim();
   return {
     kind: "gpu",
     name: name || [vendor, architecture].filter(Boolean).join(" ") || "unknown adapter",
-    driver: rest.join(": ") || description,
-    software: isSoftware(adapter),
+    driver: description,
+    software,
   };
 }
 
@@ -87,7 +91,7 @@ export async function chooseAdapter(gpu: GPU, allowSoftware: boolean): Promise<G
       "no-adapter",
       "WebGPU finds no adapter on this machine",
       "Install a Vulkan driver for your GPU; or a software one: `apt-get install mesa-vulkan-drivers` (Mesa 23 or later), " +
-        "or, without root, `npm install @sparticuz/chromium`. Or use --device cpu, which needs nothing.",
+        `or, without root, \`npm install ${swiftShaderPackage}\`. Or use --device cpu, which needs nothing.`,
     );
   if (isSoftware(adapter) && !allowSoftware)
     throw new GpuError(

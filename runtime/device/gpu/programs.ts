@@ -1,7 +1,7 @@
 /**
  * The programs of a plan as commands: bind groups, dispatches and their encoding.
  */
-import type { ExecutionPlan, PlanDispatch } from "../../../compiler/plan/plan.ts";
+import type { ExecutionPlan, PlanDispatch, PlanKernel } from "../../../compiler/plan/plan.ts";
 import { workgroupGrid } from "../../../compiler/print/wgsl/printWgsl.ts";
 import { roundUp } from "./buffers.ts";
 import { GpuError } from "./gpuError.ts";
@@ -43,9 +43,25 @@ export function preparePrograms(
     const kernel = plan.kernels[dispatch.kernel];
     if (!pipeline || !kernel)
       throw new GpuError("refused", `the plan has no kernel ${dispatch.kernel}`, "Compile the program again.");
+    checkOverlaps(kernel, dispatch);
     return { kernel: dispatch.kernel, pipeline, bindGroup: groupFor(dispatch), grid: workgroupGrid(kernel.workgroups) };
   };
   return new Map(Object.entries(plan.programs).map(([name, dispatches]) => [name, dispatches.map(prepareDispatch)]));
+}
+
+/** Kernels may write all of their bindings, as WebGPU sees it: so none may overlap, though they be only read. */
+function checkOverlaps(kernel: PlanKernel, { bindings }: PlanDispatch): void {
+  const inOrder = bindings.map((range, i) => ({ ...range, name: kernel.bindings[i]?.name ?? String(i) }));
+  inOrder.sort((a, b) => a.buffer - b.buffer || a.offset - b.offset);
+  for (const [i, range] of inOrder.entries()) {
+    const next = inOrder[i + 1];
+    if (next?.buffer === range.buffer && range.offset + range.bytes > next.offset)
+      throw new GpuError(
+        "refused",
+        `the kernel ${kernel.name} gets overlapping ranges for ${range.name} and ${next.name}`,
+        "This is a fault of cnnc: please report it with the program that caused it. --device cpu may work meanwhile.",
+      );
+  }
 }
 
 /** All steps in one pass and one submit: WebGPU orders the dispatches by what they read and write. */

@@ -1,0 +1,153 @@
+/** Parts of the GPU device that need no adapter: pacing, failures, SwiftShader's unpacking. */
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { brotliCompressSync } from "node:zlib";
+import { create } from "tar";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { watchFailures } from "../../runtime/device/gpu/failure.ts";
+import type { Pace } from "../../runtime/device/gpu/pacing.ts";
+import { runPaced } from "../../runtime/device/gpu/pacing.ts";
+import { swiftShaderEnvironment } from "../../runtime/device/gpu/swiftShader.ts";
+
+/** A device that takes `milliseconds` a step, one step after another. */
+function slowDevice(milliseconds: number) {
+  const batches: number[] = [];
+  let waited = 0;
+  let free = performance.now();
+  return {
+    batches,
+    /** Time spent waiting on the device's promise. */
+    waited: () => waited,
+    work: {
+      largestBatch: 100,
+      submit(steps: number) {
+        batches.push(steps);
+        free = Math.max(free, performance.now()) + steps * milliseconds;
+      },
+      async settled() {
+        const started = performance.now();
+        while (performance.now() < free) await new Promise((done) => setTimeout(done, 1));
+        waited += performance.now() - started;
+      },
+    },
+  };
+}
+
+describe("runPaced", () => {
+  it("submits all steps, first one, then in batches", async () => {
+    const device = slowDevice(1);
+    const pace: Pace = { millisecondsPerStep: undefined, warm: false };
+    await runPaced(device.work, 203, pace);
+    expect(device.batches.slice(0, 2)).toEqual([1, 2]);
+    expect(device.batches.reduce((a, b) => a + b)).toBe(203);
+    expect(Math.max(...device.batches)).toBeLessThanOrEqual(100);
+    expect(device.batches.length).toBeLessThan(60);
+    expect(pace.millisecondsPerStep).toBeGreaterThan(0.5);
+  });
+
+  it("sleeps through the time that the device works, and waits only for the rest", async () => {
+    const device = slowDevice(4);
+    const pace: Pace = { millisecondsPerStep: 4, warm: true };
+    const started = performance.now();
+    await runPaced(device.work, 100, pace);
+    const took = performance.now() - started;
+    expect(took).toBeGreaterThanOrEqual(395);
+    expect(device.waited()).toBeLessThan(took / 3);
+  });
+});
+
+describe("watchFailures", () => {
+  function fakeDevice() {
+    const target = new EventTarget();
+    let lose: (info: { reason: string; message: string }) => void = () => {};
+    const lost = new Promise<{ reason: string; message: string }>((resolve) => (lose = resolve));
+    const device = Object.assign(target, { lost }) as unknown as GPUDevice;
+    const raise = (message: string): void => {
+      target.dispatchEvent(Object.assign(new Event("uncapturederror"), { error: { message } }));
+    };
+    return { device, lose, raise };
+  }
+  const never = new Promise<never>(() => {});
+
+  it("ends a wait when the device is lost", async () => {
+    const { device, lose } = fakeDevice();
+    const failures = watchFailures(device);
+    const waiting = failures.race(never);
+    lose({ reason: "unknown", message: "reset" });
+    await expect(waiting).rejects.toMatchObject({
+      code: "device-lost",
+      message: "the GPU device was lost: reset",
+      remedy: expect.stringContaining("checkpoint"),
+    });
+    expect(() => failures.check()).toThrow(/was lost/);
+  });
+
+  it("ends a wait at an error that nobody caught", async () => {
+    const { device, raise } = fakeDevice();
+    const failures = watchFailures(device);
+    const waiting = failures.race(never);
+    raise("binding too small");
+    await expect(waiting).rejects.toMatchObject({
+      code: "refused",
+      message: expect.stringContaining("binding too small"),
+    });
+  });
+
+  it("takes closing for no failure", async () => {
+    const { device, lose } = fakeDevice();
+    const failures = watchFailures(device);
+    lose({ reason: "destroyed", message: "" });
+    expect(await failures.race(Promise.resolve(3))).toBe(3);
+    failures.check();
+  });
+});
+
+describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("swiftShaderEnvironment", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "cnnc-swiftshader-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const names = ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json", "libEGL.so"];
+
+  async function makePackage(): Promise<string> {
+    const packageFolder = join(folder, "package");
+    await mkdir(join(packageFolder, "bin"), { recursive: true });
+    await writeFile(join(packageFolder, "package.json"), JSON.stringify({ version: "1.2.3" }));
+    for (const name of names) await writeFile(join(folder, name), name);
+    const parts: Buffer[] = [];
+    for await (const part of create({ cwd: folder }, names)) parts.push(Buffer.from(part));
+    await writeFile(join(packageFolder, "bin", "swiftshader.tar.br"), brotliCompressSync(Buffer.concat(parts)));
+    return packageFolder;
+  }
+
+  it("unpacks what is needed, once, and gives the environment", async () => {
+    const packageFolder = await makePackage();
+    const cache = join(folder, "cache");
+    const [environment, again] = await Promise.all([
+      swiftShaderEnvironment({ cache, packageFolder }),
+      swiftShaderEnvironment({ cache, packageFolder }),
+    ]);
+    const unpacked = join(cache, "swiftshader-1.2.3");
+    expect(environment?.["VK_ICD_FILENAMES"]).toBe(join(unpacked, "vk_swiftshader_icd.json"));
+    expect(environment?.["LD_LIBRARY_PATH"]?.split(":")[0]).toBe(unpacked);
+    expect(again).toEqual(environment);
+    expect((await readdir(unpacked)).sort()).toEqual(names.slice(0, 3).sort());
+    expect(await readdir(cache)).toEqual(["swiftshader-1.2.3"]);
+  });
+
+  it("is undefined where the package is not there", async () => {
+    expect(await swiftShaderEnvironment({ cache: folder, packageFolder: join(folder, "none") })).toBeUndefined();
+  });
+
+  it("says what to do where the cache cannot be written", async () => {
+    const packageFolder = await makePackage();
+    const cache = join(folder, names[0] ?? "");
+    await expect(swiftShaderEnvironment({ cache, packageFolder })).rejects.toMatchObject({
+      name: "GpuError",
+      remedy: expect.stringContaining("XDG_CACHE_HOME"),
+    });
+  });
+});
