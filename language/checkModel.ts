@@ -29,6 +29,9 @@ import type { Call, ModelDeclaration, Statement } from "./syntaxTree.ts";
 
 const catalogue = indexCatalogue(layerCatalogue);
 
+/** The deepest networks of the literature have some thousands; each costs the compiler time and memory. */
+const MAXIMUM_LAYERS = 10_000;
+
 /** What arrives at a layer: the layer it comes from, its shape, and what one value of it sees of the model's input. */
 interface Flow {
   readonly id: number;
@@ -51,8 +54,8 @@ interface State {
   /** True as long as every statement has become a layer. */
   whole: boolean;
   input: { readonly shape: Shape | undefined; readonly span: Span } | undefined;
-  /** The words of the layer before, and whether it has a bias because somebody wrote so. */
-  previous: { readonly span: Span; readonly bias: Span | undefined } | undefined;
+  /** The layer before: its words, those of its bias if somebody wrote `bias on`, and whether its words had a meaning. */
+  previous: { readonly span: Span; readonly bias: Span | undefined; readonly understood: boolean } | undefined;
 }
 
 /** A model as far as it could be checked. */
@@ -96,7 +99,7 @@ export function checkModel(model: ModelDeclaration, source: SourceText, report: 
     inputSpan: state.input?.span ?? model.name.span,
     layers,
     complete: state.whole && state.input?.shape !== undefined,
-    output: layers.length > 0 || !state.whole ? flow.shape : undefined,
+    output: state.previous?.understood === true ? flow.shape : undefined,
     outputSpan: state.previous?.span ?? model.name.span,
     totals: totalsOf(layers),
   };
@@ -128,13 +131,13 @@ function lost(state: State, flow: Flow, shape?: Shape): Flow {
 
 function checkStatement(statement: Statement, flow: Flow, state: State): Flow {
   if (statement.kind === "broken") {
-    state.previous = { span: statement.span, bias: undefined };
+    state.previous = { span: statement.span, bias: undefined, understood: false };
     return lost(state, flow);
   }
   if (statement.kind !== "call") {
     const span = { start: statement.span.start, end: statement.span.start + statement.kind.length };
     reportLater(statement.kind, span, laterLayers.get(statement.kind) ?? "", state.report);
-    state.previous = { span, bias: undefined };
+    state.previous = { span, bias: undefined, understood: false };
     return lost(state, flow);
   }
   return statement.name.text === "input" ? checkInput(statement, flow, state) : checkLayer(statement, flow, state);
@@ -180,7 +183,7 @@ function isStatement(word: string): boolean {
 function checkLayer(call: Call, flow: Flow, state: State): Flow {
   const { report, names } = state;
   const before = state.previous;
-  state.previous = { span: call.span, bias: undefined };
+  state.previous = { span: call.span, bias: undefined, understood: false };
   if (!catalogue.byWord.has(call.name.text)) return reportUnknownLayer(call, flow, state);
   const entry = findEntry(catalogue, call, report);
   if (entry === undefined) return lost(state, flow);
@@ -189,11 +192,13 @@ function checkLayer(call: Call, flow: Flow, state: State): Flow {
   const bound = bind(call, entry, scope, isStatement);
   if (bound === undefined) return lost(state, flow, entry.keepsShape ? flow.shape : undefined);
   const place = placeIn(call, bound);
-  state.previous = { span: place(""), bias: bound.values["bias"] === true ? bound.spans.get("bias") : undefined };
+  const bias = bound.values["bias"] === true ? bound.spans.get("bias") : undefined;
+  state.previous = { span: place(""), bias, understood: true };
   if (entry.kind === "batchNorm") warnOfBias(before?.bias, report);
   if (flow.shape === undefined) return lost(state, flow, entry.outputOfAnything(bound));
   const checked = entry.check(bound, { input: flow.shape, report, place });
   if (checked === undefined) return lost(state, flow);
+  if (state.layers.length >= MAXIMUM_LAYERS) return reportTooMany(place(""), flow, state);
   return addLayer(checked, { call, bound, entry, span: place("") }, { ...flow, shape: flow.shape }, state);
 }
 
@@ -261,6 +266,19 @@ function totalsOf(layers: readonly CheckedLayer[]): ModelTotals {
 }
 
 // ---- reports ----------------------------------------------------------------------------------------------------------
+
+/** Reports the first layer that is too many. */
+function reportTooMany(span: Span, flow: Flow, state: State): Flow {
+  if (!state.whole) return lost(state, flow);
+  state.report({
+    code: "CNN213",
+    message: "the model has too many layers",
+    span,
+    label: `layer ${MAXIMUM_LAYERS + 1}`,
+    help: `a model may have at most ${MAXIMUM_LAYERS.toLocaleString("en-US")}`,
+  });
+  return lost(state, flow);
+}
 
 function reportUnknownLayer(call: Call, flow: Flow, state: State): Flow {
   const { report } = state;

@@ -205,7 +205,7 @@ export const diagnosticCatalogue = {
   CNN213: entry(
     "error",
     "too large",
-    "A tensor may have at most 2 to the 31 elements (for one picture).",
+    "A tensor may have at most 2 to the 31 elements (for one picture), a model at most 10,000 layers.",
     model("input 3@32x32", "fc 1000000000", "fc 10"),
     model("input 3@32x32", "fc 1000", "fc 10"),
   ),

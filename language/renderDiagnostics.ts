@@ -1,8 +1,8 @@
 /**
  * Diagnostics as text.
  *
- * In: diagnostics and the text they are about. Out: lines for a terminal, in the form that language.md of the reference
- * shows. What holds: a line of the output is never much wider than a terminal, and holds no control characters, whatever
+ * In: diagnostics and the text they are about. Out: lines for a terminal: code and message, place, the line with the
+ * words underlined and the reason beside them, a way out. What holds: a line of the output is never much wider than a terminal, and holds no control characters, whatever
  * the source holds.
  */
 import type { Span } from "./checkedProgram.ts";

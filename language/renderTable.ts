@@ -39,7 +39,7 @@ function renderModel(model: ModelSoFar, palette: Palette): string {
   const rows = rowsOf(model.layers);
   const total = model.complete ? totalRow(model) : undefined;
   const all = total === undefined ? [HEADINGS, ...rows] : [HEADINGS, ...rows, total];
-  const widths = COLUMNS.map((column) => Math.max(...all.map((row) => row[column].length)));
+  const widths = COLUMNS.map((column) => all.reduce((width, row) => Math.max(width, row[column].length), 0));
   const line = (row: Row): string =>
     COLUMNS.map((column, at) => pad(row[column], widths[at] ?? 0, LEFT.has(column)))
       .join("   ")

@@ -223,7 +223,7 @@ function reportUnexpected(binding: Binding, group: ValueGroup, next: ValueGroup 
     const options = Object.keys(signature.options);
     const near = nearest(name, options);
     // `3 x 3`, `5x`: the size before it has been reported, or is half of what was meant.
-    const half = /^x\d*$/.test(name);
+    const half = /^[xX]\d*$/.test(name);
     if (half && already) return 1;
     const some =
       options.length > 0 ? `it takes ${options.map((option) => `\`${option}\``).join(", ")}` : "it takes no options";
@@ -231,7 +231,11 @@ function reportUnexpected(binding: Binding, group: ValueGroup, next: ValueGroup 
       code: "CNN202",
       message: `\`${signature.words}\` has no option \`${name}\``,
       span: group.span,
-      help: half ? "a size is written without blanks: `3x3`" : near === undefined ? some : `did you mean \`${near}\`?`,
+      help: half
+        ? "a size is written with a small x and without blanks: `3x3`"
+        : near === undefined
+          ? some
+          : `did you mean \`${near}\`?`,
     });
     const nextName = bareName(next);
     return next !== undefined && (nextName === undefined || !(nextName in signature.options)) ? 2 : 1;
@@ -278,8 +282,9 @@ function refuseBody({ signature, scope, failed }: Binding, call: Call): void {
 function usage(signature: Signature): string {
   const names = Object.entries(signature.arguments).map(([key, { required: must }]) => (must ? key : `[${key}]`));
   const options = Object.keys(signature.options).length > 0 ? [" and options"] : [""];
+  const keys = Object.keys(signature.options).map((key) => `\`${key}\``);
   return names.length === 0
-    ? `\`${signature.words}\` takes no arguments`
+    ? `\`${signature.words}\` takes no arguments${keys.length > 0 ? `, but options: ${keys.join(", ")}` : ""}`
     : `it is written \`${signature.words} ${names.join(", ")}\`${options.join("")}`;
 }
 

@@ -4,7 +4,7 @@
  * In: a word and the words that would be right. Out: the nearest, if it is near enough to be a slip of the hand.
  */
 
-/** The nearest candidate within a third of the word's length (at least one slip), or undefined. */
+/** The nearest candidate within a third of the word's length (at least one slip), else one that it begins or lengthens. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > 40) return undefined;
   const limit = Math.max(1, Math.floor(word.length / 3));
@@ -16,13 +16,24 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   // A one-letter word is one slip from every other one: that suggests nothing.
-  return best !== undefined && bestDistance < Math.max(word.length, best.length) ? best : undefined;
+  if (best !== undefined && bestDistance < Math.max(word.length, best.length)) return best;
+  return abbreviation(word, candidates);
 }
 
 /** `did you mean \`x\`?`, or undefined. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   const found = nearest(word, candidates);
   return found === undefined ? undefined : `did you mean \`${found}\`?`;
+}
+
+/** `padding` for `pad`, `mom` for `momentum`. */
+function abbreviation(word: string, candidates: Iterable<string>): string | undefined {
+  const lower = word.toLowerCase();
+  for (const candidate of candidates) {
+    const [short, long] = lower.length < candidate.length ? [lower, candidate] : [candidate, lower];
+    if (short.length >= 3 && short.length < long.length && long.startsWith(short)) return candidate;
+  }
+  return undefined;
 }
 
 /** Damerau-Levenshtein distance (optimal string alignment): letters added, lost, changed, or two neighbours swapped. */

@@ -67,7 +67,7 @@ export function reportException(error: IRecognitionException, report: Reporter):
 
 /** Reports a token that cannot stand where it stands. */
 export function reportSyntaxProblem({ token, previousToken, expected }: SyntaxProblem, report: Reporter): void {
-  if (token.tokenType === t.Unknown) return; // reported when it was read
+  if (token.tokenType === t.Unknown || token.tokenType === t.OpenString) return; // reported when it was read
   const ended = token.tokenType === EOF || token.tokenType === t.NewLine;
   const after = previousToken !== undefined && !Number.isNaN(previousToken.startOffset) ? previousToken : undefined;
   // Where a line ends too early, the words before its end are what the user sees.

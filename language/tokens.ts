@@ -112,6 +112,8 @@ export const Not = keyword("not", [Stray]);
 all.push(Name);
 
 export const StringToken = token("String", /"[^"\r\n]*"/, "a string");
+/** A string without its end; reported, as `Unknown` is. */
+export const OpenString = token("OpenString", /"[^"\r\n]*/, "a string");
 export const Arrow = token("Arrow", "->", "`->`", []);
 /** `-` with a blank before it and none after it: a sign, not a subtraction. */
 export const Negative = inContext(
@@ -176,6 +178,11 @@ const LOOKALIKES: Readonly<Record<string, string>> = {
 export function tokenize(text: string, report: Reporter): IToken[] {
   lexer ??= new Lexer(all, { positionTracking: "onlyOffset", ensureOptimizations: false });
   const { tokens, errors } = lexer.tokenize(text);
+  for (const { tokenType, image, startOffset: start } of tokens) {
+    if (tokenType !== OpenString) continue;
+    const span = { start, end: start + image.length };
+    report({ code: "CNN004", message: "a string is not closed", span, help: 'close it with `"` on the same line' });
+  }
   if (errors.length === 0) return layOut(tokens);
   const holes = errors.map(({ offset, length }) => {
     const image = text.slice(offset, offset + length);
@@ -189,10 +196,6 @@ export function tokenize(text: string, report: Reporter): IToken[] {
 function reportCharacters(characters: string, start: number, report: Reporter): void {
   const first = String.fromCodePoint(characters.codePointAt(0) ?? 0);
   const span = { start, end: start + characters.length };
-  if (first === '"') {
-    report({ code: "CNN004", message: "a string is not closed", span, help: 'close it with `"` on the same line' });
-    return;
-  }
   const wanted = LOOKALIKES[first];
   report({
     code: "CNN003",

@@ -3,9 +3,10 @@
  *
  * In: a nest and its buffers. Out: the buffers, changed in place. Workgroups run one after another; within one, all
  * lanes take each statement together, and every operation rounds to f32. It throws an `InvariantError`, with the
- * statement and the place, on an index outside its buffer or its promised range, on reading scratch memory that nobody
+ * statement and the place, on a store outside its buffer, an integer outside its promised range, a read of scratch that nobody
  * wrote, and where lanes or workgroups race: one reads or overwrites what another wrote with no barrier between.
- * What a store's `where` masks is not evaluated; both sides of a `select` are.
+ * A load outside its buffer gives NaN (nestMemory.ts says why). What a store's `where` masks is not evaluated; both sides
+ * of a `select` are.
  */
 import { InvariantError } from "../graph/graph.ts";
 import { applyBinary, applyMultiplyAdd, applyUnary, compare } from "./arithmetic.ts";

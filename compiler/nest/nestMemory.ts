@@ -2,7 +2,7 @@
  * The memory of an interpreted loop nest, which notices misuse.
  *
  * In: the accesses of lanes, one by one, and the barriers between them. Out: the values, or a sentence that says what is
- * wrong: an element outside its buffer, scratch that nobody wrote, or a race (an element that one lane wrote is read or
+ * wrong: a store outside its buffer, scratch that nobody wrote, or a race (an element that one lane wrote is read or
  * overwritten by another, or the other way round, with no barrier between; workgroups share no barrier).
  */
 import { InvariantError } from "../graph/graph.ts";
@@ -85,7 +85,7 @@ function record(accesses: Accesses, at: number, lane: number, clock: Clock): voi
  * it), which real devices allow (robust access, slack around buffers). A NaN in a result shows one that was used.
  */
 export function loadElement(from: Memory, at: number, lane: number, clock: Clock, report: Report): number {
-  if (at < 0 || at >= from.length) return NaN;
+  if (!(at >= 0 && at < from.length)) return NaN;
   if (from.history) {
     const { writes, reads } = from.history;
     if (conflicts(writes, at, lane, clock))

@@ -7,7 +7,7 @@
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Target } from "../target.ts";
-import { type Access, type Analysis, analyse, type Axis, strideAlong, windowStep } from "./analysis.ts";
+import { type Analysis, analyse, type Axis, strideAlong, windowStep } from "./analysis.ts";
 import type { AxisStep, Schedule } from "./schedule.ts";
 import { divisorsOf } from "./wasm.ts";
 
@@ -20,6 +20,8 @@ interface Costs {
   /** One component of a vec4 load. */
   readonly vectorLoad: number;
   readonly broadcast: number;
+  /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
+  readonly workgroup: number;
   /** Registers for accumulators. */
   readonly mostProducts: number;
   readonly longestTile: number;
@@ -31,6 +33,7 @@ const softwareCosts: Costs = {
   scalarLoad: 7,
   vectorLoad: 3.3,
   broadcast: 0.42,
+  workgroup: 1500,
   mostProducts: 168,
   longestTile: 32,
 };
@@ -40,36 +43,49 @@ const hardwareCosts: Costs = {
   scalarLoad: 1,
   vectorLoad: 0.4,
   broadcast: 0.16,
+  workgroup: 0,
   mostProducts: 32,
   longestTile: 8,
 };
 
-const mostStaticLoads = 60;
+const mostStaticAccesses = 60;
 const mostStaticProducts = 900;
 const wantedWorkgroups = 16;
 
-/** What becomes of a tiled axis's pieces: the same for all lanes of a workgroup, or spread over lanes. */
-type Leftover = "grid" | "threads";
-
-interface TiledAxis {
-  readonly axis: Axis;
-  readonly step: number;
-  readonly leftover: Leftover;
-}
-
+/** One way of cutting the domain: register tiles, and which axes are the same for all lanes of a workgroup. */
 interface Choice {
-  readonly tiles: readonly TiledAxis[];
+  /** Step of each tiled domain axis. */
+  readonly tile: ReadonlyMap<string, number>;
+  /** Domain axes (or the pieces of tiled ones) in the grid; all others are spread over lanes. */
+  readonly grid: ReadonlySet<string>;
   /** Unrolled part of reduction axes. */
   readonly unroll: ReadonlyMap<string, number>;
 }
 
+/** An access with its strides by axis, looked up once. */
+interface Stream {
+  readonly strides: ReadonlyMap<string, number | undefined>;
+  readonly isStore: boolean;
+}
+
+function streamsOf(kernel: Kernel, analysis: Analysis): Stream[] {
+  const isMap = kernel.accumulators.length === 0;
+  return analysis.accesses
+    .filter((access) => isMap || access.kind === "body")
+    .map((access) => ({
+      strides: new Map(analysis.axes.map(({ name }) => [name, strideAlong(access, name)])),
+      isStore: access.kind === "store",
+    }));
+}
+
 /** Distinct elements of one access in the unrolled body, and how many of them lie side by side. */
-function footprint(access: Access, unrolled: ReadonlyMap<string, number>): { elements: number; run: number } {
+function footprint({ strides }: Stream, unrolled: ReadonlyMap<string, number>): { elements: number; run: number } {
   const reach = new Map<number, number>();
   let elements = 1;
   for (const [axis, extent] of unrolled) {
-    const stride = strideAlong(access, axis);
+    const stride = strides.get(axis);
     if (stride === 0 || extent === 1) continue;
+    // Not linear: a pooling window's quotient, most likely.
     if (stride === undefined) elements *= Math.ceil(extent / 2);
     else reach.set(Math.abs(stride), (reach.get(Math.abs(stride)) ?? 1) + extent - 1);
   }
@@ -78,114 +94,145 @@ function footprint(access: Access, unrolled: ReadonlyMap<string, number>): { ele
 }
 
 /** Whether the start of every piece is a multiple of four elements. */
-function isAligned(access: Access, analysis: Analysis, unrolled: ReadonlyMap<string, number>): boolean {
-  return analysis.axes.every((axis) => {
-    const stride = strideAlong(access, axis.name);
+function isAligned({ strides }: Stream, axes: readonly Axis[], unrolled: ReadonlyMap<string, number>): boolean {
+  return axes.every(({ name, extent }) => {
+    const stride = strides.get(name);
     if (stride === undefined) return false;
-    const step = unrolled.get(axis.name) ?? 1;
-    const isWhole = step === axis.extent;
-    return (
-      (stride % 4 === 0 || isWhole || (stride * step) % 4 === 0) &&
-      (stride % 4 === 0 || Math.abs(stride) === 1 || isWhole)
-    );
+    const step = unrolled.get(name) ?? 1;
+    return stride % 4 === 0 || step === extent || (stride * step) % 4 === 0;
   });
 }
 
-function bodyCost(analysis: Analysis, choice: Choice, costs: Costs, subgroupSize: number) {
-  const unrolled = new Map([...choice.tiles.map(({ axis, step }) => [axis.name, step] as const), ...choice.unroll]);
-  const laneAxes = analysis.axes.filter(({ name, isDomain, extent }) => {
-    const tile = choice.tiles.find(({ axis }) => axis.name === name);
-    return isDomain && extent > 1 && (tile ? tile.leftover === "threads" && tile.step < extent : true);
-  });
+interface Estimate {
+  /** Time for one product of eight lanes. */
+  readonly perProduct: number;
+  /** Loads and stores in the text of the loop body. */
+  readonly accesses: number;
+  readonly products: number;
+}
+
+function estimate(
+  streams: readonly Stream[],
+  axes: readonly Axis[],
+  choice: Choice,
+  costs: Costs,
+  subgroupSize: number,
+) {
+  const unrolled = new Map([...choice.tile, ...choice.unroll]);
+  const laneAxes = axes.filter(
+    ({ name, isDomain, extent }) => isDomain && !choice.grid.has(name) && (choice.tile.get(name) ?? 1) < extent,
+  );
   let time = 0;
-  let loads = 0;
-  for (const access of analysis.accesses) {
-    if (access.kind !== "body") continue;
-    const { elements, run } = footprint(access, unrolled);
-    const isUniform = laneAxes.every(({ name }) => strideAlong(access, name) === 0);
+  let accesses = 0;
+  for (const stream of streams) {
+    const { elements, run } = footprint(stream, unrolled);
+    const isUniform = laneAxes.every(({ name }) => stream.strides.get(name) === 0);
+    const fetches = Math.ceil(elements / Math.max(1, subgroupSize));
     if (isUniform && subgroupSize > 0 && elements >= 3) {
-      const fetches = Math.ceil(elements / subgroupSize);
       time += fetches * costs.scalarLoad + elements * costs.broadcast;
-      loads += fetches;
-    } else if (run >= 4 && isAligned(access, analysis, unrolled)) {
+      accesses += fetches;
+    } else if (run >= 4 && isAligned(stream, axes, unrolled)) {
       time += elements * costs.vectorLoad;
-      loads += Math.ceil(elements / 4);
+      accesses += Math.ceil(elements / 4);
     } else {
       time += elements * costs.scalarLoad;
-      loads += elements;
+      accesses += elements;
     }
   }
   const products = [...unrolled.values()].reduce((a, b) => a * b, 1);
-  return { perProduct: time / products + costs.multiplyAdd, loads, products, laneAxes };
+  return { perProduct: time / products + costs.multiplyAdd, accesses, products } satisfies Estimate;
 }
 
-function tileOptions(axis: Axis, longest: number): TiledAxis[] {
-  return divisorsOf(axis.extent).flatMap((step) => {
-    if (step > longest || step === 1) return [];
-    if (step === axis.extent) return [{ axis, step, leftover: "grid" as const }];
-    return (["grid", "threads"] as const).map((leftover) => ({ axis, step, leftover }));
-  });
-}
-
-function unrollOptions(analysis: Analysis): ReadonlyMap<string, number>[] {
-  const axes = analysis.axes.filter(({ isDomain, extent }) => !isDomain && extent > 1);
-  const last = axes.at(-1);
+function unrollOptions(axes: readonly Axis[]): ReadonlyMap<string, number>[] {
+  const last = axes.findLast(({ isDomain, extent }) => !isDomain && extent > 1);
   if (!last) return [new Map()];
-  const found = divisorsOf(last.extent)
+  return divisorsOf(last.extent)
     .filter((step) => step <= 8 || (step === last.extent && step <= 16))
     .map((step) => new Map([[last.name, step]]));
-  return found;
 }
 
-function threadsOf(analysis: Analysis, choice: Choice): { threads: number; grid: number } {
+function countThreads(axes: readonly Axis[], { tile, grid }: Choice): { threads: number; places: number } {
   let threads = 1;
-  let grid = 1;
-  for (const axis of analysis.axes) {
-    if (!axis.isDomain) continue;
-    const tile = choice.tiles.find((tiled) => tiled.axis.name === axis.name);
-    const pieces = axis.extent / (tile?.step ?? 1);
-    if (tile?.leftover === "grid") grid *= pieces;
+  let places = 1;
+  for (const { name, extent, isDomain } of axes) {
+    if (!isDomain) continue;
+    const pieces = extent / (tile.get(name) ?? 1);
+    if (grid.has(name)) places *= pieces;
     else threads *= pieces;
   }
-  return { threads, grid };
+  return { threads, places };
 }
 
-function lanesFor(threads: number, grid: number, target: GpuTarget): number {
+function lanesFor(threads: number, places: number, target: GpuTarget): number {
   const smallest = target.software ? Math.max(8, target.subgroupSize) : 32;
   const sizes = [64, 32, 16, 8].filter((size) => size <= target.maximumInvocations && size >= smallest);
-  return sizes.find((size) => Math.ceil(threads / size) * grid >= wantedWorkgroups) ?? sizes.at(-1) ?? 1;
+  return sizes.find((size) => Math.ceil(threads / size) * places >= wantedWorkgroups) ?? sizes.at(-1) ?? 1;
 }
 
-function chooseContraction(kernel: Kernel, analysis: Analysis, target: GpuTarget): Choice {
-  const costs = target.software ? softwareCosts : hardwareCosts;
-  const work = analysis.axes.reduce((product, axis) => product * axis.extent, 1);
+/** Steps for a tile: divisors, multiples of the axis's windows, so that each window is read by one invocation. */
+function steps(analysis: Analysis, axis: Axis, longest: number): number[] {
+  const window = windowStep(analysis, axis.name);
+  const found = divisorsOf(axis.extent).filter((step) => step > 1 && step <= longest);
+  const whole = found.filter((step) => step % window === 0);
+  return whole.length > 0 ? whole : found;
+}
+
+/** Tiles over at most two domain axes. */
+function* tiles(analysis: Analysis, costs: Costs): Generator<ReadonlyMap<string, number>> {
   const domain = analysis.axes.filter(({ isDomain, extent }) => isDomain && extent > 1);
-  let best: { choice: Choice; cost: number } = { choice: { tiles: [], unroll: new Map() }, cost: Infinity };
-  const unrolls = unrollOptions(analysis);
-  const consider = (tiles: readonly TiledAxis[]): void => {
-    const products = tiles.reduce((product, { step }) => product * step, 1) * kernel.accumulators.length;
-    if (products > costs.mostProducts) return;
-    for (const unroll of unrolls) {
-      const choice = { tiles, unroll };
-      const body = bodyCost(analysis, choice, costs, target.subgroupSize);
-      if (body.loads > mostStaticLoads || body.products > mostStaticProducts) continue;
-      const { threads, grid } = threadsOf(analysis, choice);
-      const lanes = lanesFor(threads, grid, target);
-      const workgroups = Math.ceil(threads / lanes) * grid;
-      const idleLanes = (Math.ceil(threads / lanes) * lanes) / threads;
-      const idleCores = Math.max(1, wantedWorkgroups / 2 / workgroups);
-      const cost = body.perProduct * work * idleLanes * idleCores;
-      if (cost < best.cost) best = { choice, cost };
-    }
-  };
-  consider([]);
-  domain.forEach((first, i) => {
-    for (const a of tileOptions(first, costs.longestTile)) {
-      consider([a]);
+  yield new Map();
+  for (const [i, first] of domain.entries())
+    for (const a of steps(analysis, first, costs.longestTile)) {
+      yield new Map([[first.name, a]]);
       for (const second of domain.slice(i + 1))
-        for (const b of tileOptions(second, costs.longestTile)) consider([a, b]);
+        for (const b of steps(analysis, second, costs.longestTile))
+          if (a * b <= costs.mostProducts)
+            yield new Map([
+              [first.name, a],
+              [second.name, b],
+            ]);
     }
-  });
+}
+
+/** The grid takes outer axes up to some axis, with or without the pieces of tiled axes. */
+function* grids(axes: readonly Axis[], tile: ReadonlyMap<string, number>): Generator<ReadonlySet<string>> {
+  const split = axes.filter(({ name, extent, isDomain }) => isDomain && (tile.get(name) ?? 1) < extent);
+  const untiled = split.filter(({ name }) => !tile.has(name)).map(({ name }) => name);
+  const pieces = split.filter(({ name }) => tile.has(name)).map(({ name }) => name);
+  for (let outer = 0; outer <= untiled.length; outer++)
+    for (const withPieces of pieces.length > 0 ? [true, false] : [false]) {
+      const grid = new Set([...untiled.slice(0, outer), ...(withPieces ? pieces : [])]);
+      if (grid.size < split.length || split.length === 0) yield grid;
+    }
+}
+
+function choose(kernel: Kernel, analysis: Analysis, target: GpuTarget): Choice {
+  const costs = target.software ? softwareCosts : hardwareCosts;
+  const { axes } = analysis;
+  const streams = streamsOf(kernel, analysis);
+  const work = axes.reduce((product, axis) => product * axis.extent, 1);
+  const unrolls = unrollOptions(axes);
+  const sums = Math.max(1, kernel.accumulators.length);
+  let best: { choice: Choice; cost: number } = {
+    choice: { tile: new Map(), grid: new Set(), unroll: new Map() },
+    cost: Infinity,
+  };
+  for (const tile of tiles(analysis, costs)) {
+    if ([...tile.values()].reduce((a, b) => a * b, sums) > costs.mostProducts) continue;
+    for (const grid of grids(axes, tile))
+      for (const unroll of unrolls) {
+        const choice = { tile, grid, unroll };
+        const { perProduct, accesses, products } = estimate(streams, axes, choice, costs, target.subgroupSize);
+        if (accesses > mostStaticAccesses || products * sums > mostStaticProducts) continue;
+        const { threads, places } = countThreads(axes, choice);
+        const lanes = lanesFor(threads, places, target);
+        const workgroups = Math.ceil(threads / lanes) * places;
+        const idleLanes = (Math.ceil(threads / lanes) * lanes) / threads;
+        const idleCores = Math.max(1, wantedWorkgroups / 2 / workgroups);
+        const cost = perProduct * work * idleLanes * idleCores + workgroups * costs.workgroup;
+        if (cost < best.cost) best = { choice, cost };
+      }
+  }
   return best.choice;
 }
 
@@ -193,18 +240,16 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
   const grid: AxisStep[] = [];
   const threads: AxisStep[] = [];
   for (const axis of analysis.axes) {
-    if (!axis.isDomain || axis.extent === 1) continue;
-    const tile = choice.tiles.find((tiled) => tiled.axis.name === axis.name);
-    const step = tile?.step ?? 1;
-    if (step === axis.extent) continue;
-    (tile?.leftover === "grid" ? grid : threads).push({ axis: axis.name, step });
+    const step = choice.tile.get(axis.name) ?? 1;
+    if (!axis.isDomain || step === axis.extent) continue;
+    (choice.grid.has(axis.name) ? grid : threads).push({ axis: axis.name, step });
   }
   const loops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = choice.unroll.get(axis.name) ?? 1;
     return axis.isDomain || step === axis.extent ? [] : [{ axis: axis.name, step }];
   });
-  const count = threadsOf(analysis, choice);
-  const lanes = threads.length > 0 ? lanesFor(count.threads, count.grid, target) : 1;
+  const count = countThreads(analysis.axes, choice);
+  const lanes = threads.length > 0 ? lanesFor(count.threads, count.places, target) : 1;
   return {
     lanes,
     grid,
@@ -216,28 +261,13 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
   };
 }
 
-/** A run of elements an invocation, in fours where it can be; whole windows, so that they are read once. */
-function chooseMap(analysis: Analysis): Choice {
-  const tiles: TiledAxis[] = [];
-  const domain = analysis.axes.filter(({ isDomain, extent }) => isDomain && extent > 1);
-  domain.forEach((axis, i) => {
-    const window = windowStep(analysis, axis.name);
-    const isLast = i === domain.length - 1;
-    const options = divisorsOf(axis.extent).filter((step) => step % window === 0 && step <= (isLast ? 16 : 4));
-    const step = isLast ? (options.findLast((of) => of % 4 === 0) ?? options.at(-1)) : options[0];
-    if (step !== undefined && step > 1) tiles.push({ axis, step, leftover: "threads" });
-  });
-  return { tiles, unroll: new Map() };
-}
-
 export function scheduleForWgsl(
   kernel: Kernel,
   tensors: ReadonlyMap<number, StoredTensor>,
   target: GpuTarget,
 ): Schedule {
   const analysis = analyse(kernel, tensors);
-  const choice = kernel.accumulators.length === 0 ? chooseMap(analysis) : chooseContraction(kernel, analysis, target);
-  return assemble(kernel, analysis, choice, target);
+  return assemble(kernel, analysis, choose(kernel, analysis, target), target);
 }
 
 const mostPartialElements = 1 << 22;

@@ -1,6 +1,6 @@
 /**
- * Random loop nests, the same for the same seed: loads, stores, masks, loops and integers in any order. All arithmetic
- * rounds once, so a device must give the interpreter's very bits.
+ * Random loop nests, the same for the same seed: loads, stores, masks, loops and integers in any order. Values
+ * stay small and every operation rounds once, so a device differs from the interpreter by rounding at most.
  */
 import type { Index } from "../../compiler/nest/integer.ts";
 import { add, clamp, divide, index, multiply, remainder, variable } from "../../compiler/nest/integer.ts";

@@ -46,7 +46,7 @@ describe.skipIf(!(await hasAdapter()))("kernels on the GPU", () => {
     await check(sample, options);
   });
 
-  it("does what the interpreter does on random nests, to the bit", async () => {
+  it("does what the interpreter does on random nests", async () => {
     for (let seed = 1; seed <= 12; seed++) {
       const nest = randomNest(seed);
       const [expected, actual] = [randomNestBuffers(), randomNestBuffers()];
@@ -54,7 +54,8 @@ describe.skipIf(!(await hasAdapter()))("kernels on the GPU", () => {
       await runOnDevice(device, nest, actual);
       for (const name of ["a", "b"] as const)
         expected[name].forEach((value, i) => {
-          if (actual[name][i] !== value)
+          // WGSL lets a compiler reassociate; a wrong load or store would be off by far more.
+          if (!(Math.abs((actual[name][i] ?? NaN) - value) <= 1e-6))
             expect.fail(`${name}[${i}] is ${actual[name][i]}, should be ${value}, in\n${printNest(nest)}`);
         });
     }

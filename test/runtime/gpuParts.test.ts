@@ -6,8 +6,7 @@ import { brotliCompressSync } from "node:zlib";
 import { create } from "tar";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { watchFailures } from "../../runtime/device/gpu/failure.ts";
-import type { Pace } from "../../runtime/device/gpu/pacing.ts";
-import { runPaced } from "../../runtime/device/gpu/pacing.ts";
+import { newPace, runPaced } from "../../runtime/device/gpu/pacing.ts";
 import { swiftShaderEnvironment } from "../../runtime/device/gpu/swiftShader.ts";
 
 /** A device that takes `milliseconds` a step, one step after another. */
@@ -37,7 +36,7 @@ function slowDevice(milliseconds: number) {
 describe("runPaced", () => {
   it("submits all steps, first one, then in batches", async () => {
     const device = slowDevice(1);
-    const pace: Pace = { millisecondsPerStep: undefined, warm: false };
+    const pace = newPace();
     await runPaced(device.work, 203, pace);
     expect(device.batches.slice(0, 2)).toEqual([1, 2]);
     expect(device.batches.reduce((a, b) => a + b)).toBe(203);
@@ -48,12 +47,22 @@ describe("runPaced", () => {
 
   it("sleeps through the time that the device works, and waits only for the rest", async () => {
     const device = slowDevice(4);
-    const pace: Pace = { millisecondsPerStep: 4, warm: true };
+    const pace = { millisecondsPerStep: 4, roundMilliseconds: 200, warm: true, overslept: false };
     const started = performance.now();
     await runPaced(device.work, 100, pace);
     const took = performance.now() - started;
     expect(took).toBeGreaterThanOrEqual(395);
     expect(device.waited()).toBeLessThan(took / 3);
+  });
+});
+
+describe("runPaced with a wrong estimate", () => {
+  it.each([10, 0.1])("of %f ms for a step of 1 ms finds the right one", async (millisecondsPerStep) => {
+    const device = slowDevice(1);
+    const pace = { millisecondsPerStep, roundMilliseconds: 40, warm: true, overslept: false };
+    await runPaced(device.work, 400, pace);
+    expect(pace.millisecondsPerStep).toBeGreaterThan(0.5);
+    expect(pace.millisecondsPerStep).toBeLessThan(2);
   });
 });
 

@@ -10,9 +10,10 @@ import { isConstant } from "../../nest/integer.ts";
 import type { BinaryOperator, Comparison, Condition, Expression, UnaryOperator } from "../../nest/loopNest.ts";
 import { printNumber } from "../../nest/printNest.ts";
 import { printAsFloat, printCounter, printInRange } from "./integers.ts";
+import { broadcastKey } from "./layout.ts";
 import { printLoad } from "./memory.ts";
 import type { Printer, Text } from "./state.ts";
-import { precedence, primary, wrap } from "./state.ts";
+import { innermost, precedence, primary, wrap } from "./state.ts";
 
 /** A literal that WGSL reads as exactly this f32. */
 export function printFloat(printer: Printer, value: number): Text {
@@ -124,6 +125,7 @@ function binaryText(printer: Printer, operator: BinaryOperator, left: Expression
   return { text, precedence: between.precedence };
 }
 
+/** The other lane's value does not change: what a block needs twice has a name. */
 function broadcastText(printer: Printer, name: string, lane: number): Text {
   const { subgroups, subgroupSize } = printer.options;
   if (!subgroups || lane >= Math.min(subgroupSize, printer.nest.lanes))
@@ -131,7 +133,18 @@ function broadcastText(printer: Printer, name: string, lane: number): Text {
       `${printer.nest.name}: no lane ${lane} to broadcast ${name} from: subgroups of ${subgroupSize}`,
     );
   printer.usesSubgroups = true;
-  return primary(`subgroupBroadcast(${printer.namer.of(name)}, ${lane}u)`);
+  const key = broadcastKey(name, lane);
+  for (const { names } of printer.blocks) {
+    const known = names.get(key);
+    if (known !== undefined) return primary(known);
+  }
+  const text = `subgroupBroadcast(${printer.namer.of(name)}, ${lane}u)`;
+  const block = innermost(printer);
+  if ((block.uses.get(key)?.count ?? 0) < 2) return primary(text);
+  const shared = printer.namer.fresh(name);
+  block.lines.push(`let ${shared} = ${text};`);
+  block.names.set(key, shared);
+  return primary(shared);
 }
 
 const comparisonSymbols: Readonly<Record<Comparison, string>> = {

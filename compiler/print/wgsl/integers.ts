@@ -8,7 +8,7 @@
 import type { Atom, Index, Term } from "../../nest/integer.ts";
 import { add, atomKey, divide, isConstant, subtract } from "../../nest/integer.ts";
 import type { Printer, Text } from "./state.ts";
-import { blockAt, layoutOf, precedence, primary, wrap } from "./state.ts";
+import { blockAt, emitAtHead, layoutOf, precedence, primary, wrap } from "./state.ts";
 
 export function unsigned(value: number): string {
   return value < 0 ? `0x${(value >>> 0).toString(16)}u` : `${value}u`;
@@ -52,12 +52,12 @@ function depthOfAtom(printer: Printer, atom: Atom): number {
 
 function define(printer: Printer, depth: number, key: string, hint: string, text: () => string): string {
   const block = blockAt(printer, depth);
-  const known = block.integers.get(key);
+  const known = block.names.get(key);
   if (known !== undefined) return known;
   const value = text();
   const name = printer.namer.fresh(hint);
-  block.lines.push(`let ${name} = ${value};`);
-  block.integers.set(key, name);
+  emitAtHead(block, `let ${name} = ${value};`);
+  block.names.set(key, name);
   return name;
 }
 
@@ -72,7 +72,7 @@ function sumOrName(printer: Printer, terms: readonly Term[]): Text {
   const key = sumKey(terms);
   printer.sumUses.set(key, (printer.sumUses.get(key) ?? 0) + 1);
   const depth = Math.max(...terms.map(({ atom }) => depthOfAtom(printer, atom)));
-  const here = depth === printer.blocks.length - 1 && !blockAt(printer, depth).integers.has(key);
+  const here = depth === printer.blocks.length - 1 && !blockAt(printer, depth).names.has(key);
   if (here && terms.length <= 3 && printer.usedOnce?.has(key)) return sumText(printer, terms);
   return primary(sumName(printer, terms));
 }
@@ -225,9 +225,8 @@ export function printLetIndex(printer: Printer, name: string, value: Index): voi
   const depth = depthOf(printer, value);
   const block = blockAt(printer, depth);
   const key = value.constant === 0 ? sumKey(value.terms) : value.key;
-  const text = block.integers.get(key) ?? printUnnamed(printer, value).text;
-  block.lines.push(`let ${printer.namer.of(name)} = ${text};`);
+  const text = block.names.get(key) ?? printUnnamed(printer, value).text;
+  emitAtHead(block, `let ${printer.namer.of(name)} = ${text};`);
   printer.depths.set(name, depth);
-  if (!isConstant(value) && value.constant === 0 && !block.integers.has(key))
-    block.integers.set(key, printer.namer.of(name));
+  if (!isConstant(value) && value.constant === 0 && !block.names.has(key)) block.names.set(key, printer.namer.of(name));
 }

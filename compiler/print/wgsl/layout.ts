@@ -12,7 +12,7 @@ import type { Condition, Expression, LoopNest, Statement } from "../../nest/loop
 /** `scalar` array<f32>; `quads` array<vec4f>; `words` array<u32>; `bytes` array<u32>, each holding four u8. */
 export type Layout = "scalar" | "quads" | "words" | "bytes";
 
-/** The loads of one quad (or, unaligned, of one element) in one block. */
+/** The loads of one quad (or, unaligned, of one element), or the broadcasts of one value, in one block. */
 export interface Use {
   readonly components: Set<number>;
   count: number;
@@ -63,6 +63,17 @@ interface Access {
   readonly buffer: string;
 }
 
+/** What a block reads: elements of buffers, and the keys of other lanes' values. */
+interface Reads {
+  readonly loads: Access[];
+  readonly broadcasts: string[];
+}
+
+/** The key of a broadcast among the uses of a block. */
+export function broadcastKey(name: string, subgroupLane: number): string {
+  return `broadcast ${name} ${subgroupLane}`;
+}
+
 export function collectUses(nest: LoopNest): { uses: NestUses; layouts: ReadonlyMap<string, Layout> } {
   const collector: Collector = { uses: new Map(), tallies: new Map() };
   collectBlock(collector, nest.body, 1);
@@ -78,36 +89,40 @@ function chooseLayout(tally: Tally | undefined): Layout {
 }
 
 function collectBlock(collector: Collector, statements: readonly Statement[], times: number): void {
-  const loads: Access[] = [];
+  const reads: Reads = { loads: [], broadcasts: [] };
   const stores: Access[] = [];
-  const expression = (value: Expression) => loadsOf(value, loads);
+  const expression = (value: Expression) => readsOf(value, reads);
   for (const statement of statements) {
     if (statement.kind === "let" || statement.kind === "assign") expression(statement.value);
     else if (statement.kind === "variable") expression(statement.initial);
-    else if (statement.kind === "if") loadsOfCondition(statement.condition, loads);
+    else if (statement.kind === "if") readsOfCondition(statement.condition, reads);
     else if (statement.kind === "store") {
       expression(statement.value);
-      if (statement.where) loadsOfCondition(statement.where, loads);
+      if (statement.where) readsOfCondition(statement.where, reads);
       stores.push({ place: placeOf(statement.buffer, statement.index), buffer: statement.buffer });
     }
     if (statement.kind === "loop") collectBlock(collector, statement.body, times * statement.count);
     if (statement.kind === "if") collectBlock(collector, statement.body, times);
   }
-  collector.uses.set(statements, group(loads));
-  tally(collector, loads, times, (components) => (components >= 2 ? cost.quad : cost.scalar));
+  const uses = group(reads.loads);
+  for (const key of reads.broadcasts) countUse(uses, key, 0);
+  collector.uses.set(statements, uses);
+  tally(collector, reads.loads, times, (components) => (components >= 2 ? cost.quad : cost.scalar));
   tally(collector, stores, times, (components) => (components === 4 ? cost.quad : components * cost.scalar));
   for (const { place, buffer } of stores) if (!place.aligned) tallyOf(collector, buffer).quadsPossible = false;
 }
 
 function group(accesses: readonly Access[]): Map<string, Use> {
   const uses = new Map<string, Use>();
-  for (const { place } of accesses) {
-    const use = uses.get(place.key) ?? { components: new Set(), count: 0 };
-    use.components.add(place.component);
-    use.count++;
-    uses.set(place.key, use);
-  }
+  for (const { place } of accesses) countUse(uses, place.key, place.component);
   return uses;
+}
+
+function countUse(uses: Map<string, Use>, key: string, component: number): void {
+  const use = uses.get(key) ?? { components: new Set(), count: 0 };
+  use.components.add(component);
+  use.count++;
+  uses.set(key, use);
 }
 
 function tallyOf(collector: Collector, buffer: string): Tally {
@@ -133,38 +148,40 @@ function tally(
   }
 }
 
-function loadsOf(expression: Expression, into: Access[]): void {
+function readsOf(expression: Expression, into: Reads): void {
   switch (expression.kind) {
     case "load":
-      into.push({ place: placeOf(expression.buffer, expression.index), buffer: expression.buffer });
+      into.loads.push({ place: placeOf(expression.buffer, expression.index), buffer: expression.buffer });
       return;
     case "unary":
-      return loadsOf(expression.operand, into);
+      return readsOf(expression.operand, into);
     case "binary":
-      return [expression.left, expression.right].forEach((part) => loadsOf(part, into));
+      return [expression.left, expression.right].forEach((part) => readsOf(part, into));
     case "multiplyAdd":
-      return [expression.a, expression.b, expression.c].forEach((part) => loadsOf(part, into));
+      return [expression.a, expression.b, expression.c].forEach((part) => readsOf(part, into));
     case "select":
-      loadsOfCondition(expression.condition, into);
-      return [expression.then, expression.otherwise].forEach((part) => loadsOf(part, into));
+      readsOfCondition(expression.condition, into);
+      return [expression.then, expression.otherwise].forEach((part) => readsOf(part, into));
+    case "broadcast":
+      into.broadcasts.push(broadcastKey(expression.name, expression.subgroupLane));
+      return;
     case "constant":
     case "reference":
     case "index":
     case "random":
-    case "broadcast":
       return;
   }
 }
 
-function loadsOfCondition(condition: Condition, into: Access[]): void {
+function readsOfCondition(condition: Condition, into: Reads): void {
   switch (condition.kind) {
     case "compare":
-      return [condition.left, condition.right].forEach((part) => loadsOf(part, into));
+      return [condition.left, condition.right].forEach((part) => readsOf(part, into));
     case "and":
     case "or":
-      return condition.conditions.forEach((part) => loadsOfCondition(part, into));
+      return condition.conditions.forEach((part) => readsOfCondition(part, into));
     case "not":
-      return loadsOfCondition(condition.condition, into);
+      return readsOfCondition(condition.condition, into);
     case "inRange":
       return;
   }

@@ -14,10 +14,11 @@ import { byteOfWord, printByte, printInteger, printRepeatable } from "./integers
 import type { Place } from "./layout.ts";
 import { placeOf } from "./layout.ts";
 import type { Block, NamedLoad, PendingStore, Printer, Text } from "./state.ts";
-import { emit, innermost, layoutOf, precedence, primary, wrap } from "./state.ts";
+import { emit, emitAtHead, innermost, layoutOf, precedence, primary, wrap } from "./state.ts";
 
 const components = ["x", "y", "z", "w"] as const;
 
+const mostHeadLoads = 32;
 /** Longer stores of four values take a line for each. */
 const longestLine = 100;
 
@@ -72,11 +73,17 @@ function nameLoad(printer: Printer, buffer: string, index: Index, place: Place, 
   const { termsKey, start, component, key } = place;
   const text = quad ? quadText(printer, buffer, index) : loadText(printer, buffer, index, place).text;
   const name = printer.namer.fresh(buffer);
-  emit(printer, `let ${name} = ${text};`);
+  const block = innermost(printer);
+  // Loads together, before the arithmetic, are faster; too many at once would fill the registers.
+  const early = !printer.stored.has(buffer) && block.headLoads < mostHeadLoads;
+  if (early) {
+    emitAtHead(block, `let ${name} = ${text};`);
+    block.headLoads++;
+  } else emit(printer, `let ${name} = ${text};`);
   const load: NamedLoad = quad
     ? { buffer, termsKey, start, width: 4, name, stale: waitingComponents(printer, buffer, place) }
     : { buffer, termsKey, start: start + component, width: 1, name, stale: new Set() };
-  innermost(printer).loads.set(quad ? key : `${key}.${component}`, load);
+  block.loads.set(quad ? key : `${key}.${component}`, load);
   return load;
 }
 

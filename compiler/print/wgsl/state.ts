@@ -50,8 +50,12 @@ export interface PendingStore {
 
 export interface Block {
   readonly lines: string[];
-  /** Integer values by key. */
-  readonly integers: Map<string, string>;
+  /** Where integers and loads of constant memory go: before the statements that follow the last inner block. */
+  head: number;
+  /** Loads among them, so far. */
+  headLoads: number;
+  /** Names of integers and of other lanes' values, by key. */
+  readonly names: Map<string, string>;
   readonly loads: Map<string, NamedLoad>;
   readonly pending: Set<PendingStore>;
   readonly uses: BlockUses;
@@ -103,6 +107,18 @@ export function innermost(printer: Printer): Block {
 
 export function emit(printer: Printer, ...lines: string[]): void {
   innermost(printer).lines.push(...lines);
+}
+
+/** Puts a line before the statements since the last inner block: it depends on nothing that they change. */
+export function emitAtHead(block: Block, line: string): void {
+  block.lines.splice(block.head++, 0, line);
+  if (block.mask) block.mask = { ...block.mask, end: block.mask.end + 1 };
+}
+
+/** What comes now stays behind what is there: an inner block, or a barrier. */
+export function closeHead(block: Block): void {
+  block.head = block.lines.length;
+  block.headLoads = 0;
 }
 
 export function layoutOf(printer: Printer, buffer: string): Layout {

@@ -8,7 +8,7 @@ import { printLetIndex } from "./integers.ts";
 import { conditionReferences, forgetAtBarrier, forgetAtLoop, printStore, referencesOf } from "./memory.ts";
 import { settleAll, settleMentions } from "./memory.ts";
 import type { Block, Printer } from "./state.ts";
-import { emit } from "./state.ts";
+import { closeHead, emit, innermost } from "./state.ts";
 
 /** The lines of a block; `prepare` may define names in it first. */
 export function printBlock(
@@ -18,7 +18,9 @@ export function printBlock(
 ): string[] {
   const block: Block = {
     lines: [],
-    integers: new Map(),
+    head: 0,
+    headLoads: 0,
+    names: new Map(),
     loads: new Map(),
     pending: new Set(),
     uses: printer.uses.get(statements) ?? new Map(),
@@ -52,7 +54,8 @@ function printStatement(printer: Printer, statement: Statement): void {
     case "barrier":
       settleAll(printer);
       forgetAtBarrier(printer);
-      return emit(printer, ...barrierLines(printer));
+      emit(printer, ...barrierLines(printer));
+      return closeHead(innermost(printer));
     case "reduceLanes":
       return printReduction(printer, statement.operator, statement.names);
     case "comment":
@@ -94,6 +97,7 @@ function printLoop(printer: Printer, { variable, count, body }: Extract<Statemen
   const name = printer.namer.of(variable.name);
   const lines = printBlock(printer, body, (depth) => printer.depths.set(variable.name, depth));
   emit(printer, `for (var ${name} = 0u; ${name} < ${count}u; ${name}++) {`, ...indented(lines), "}");
+  closeHead(innermost(printer));
 }
 
 function printIf(printer: Printer, { condition, body }: Extract<Statement, { kind: "if" }>): void {
@@ -101,6 +105,7 @@ function printIf(printer: Printer, { condition, body }: Extract<Statement, { kin
   settleAll(printer);
   const lines = printBlock(printer, body);
   emit(printer, `if (${text}) {`, ...indented(lines), "}");
+  closeHead(innermost(printer));
 }
 
 function printStoreStatement(printer: Printer, statement: Extract<Statement, { kind: "store" }>): void {
@@ -135,6 +140,11 @@ function barrierLines(printer: Printer): string[] {
 
 function printReduction(printer: Printer, operator: "add" | "maximum", names: readonly string[]): void {
   settleAll(printer);
+  emitReduction(printer, operator, names);
+  closeHead(innermost(printer));
+}
+
+function emitReduction(printer: Printer, operator: "add" | "maximum", names: readonly string[]): void {
   const { lanes } = printer.nest;
   const { subgroups, subgroupSize } = printer.options;
   if (lanes === 1) return;

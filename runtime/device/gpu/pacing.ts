@@ -17,23 +17,33 @@ export interface PacedWork {
 
 /** What is remembered of a program between runs. */
 export interface Pace {
-  /** Undefined until a run has measured it: the first run includes the driver's compilation. */
-  millisecondsPerStep: number | undefined;
+  /** 0 until the second run: the first includes the driver's compilation. */
+  millisecondsPerStep: number;
+  /** How much work is submitted before it is waited for: grows while the estimate holds. */
+  roundMilliseconds: number;
   warm: boolean;
+  /** The last round slept beyond the end of the work. */
+  overslept: boolean;
 }
 
 /** A submit holds about so much work, so that it can be encoded while the one before it runs. */
 const batchMilliseconds = 50;
-/** Steps that are submitted and not yet known to be done take at most about so long. */
-const unconfirmedMilliseconds = 500;
+const shortestRound = 10;
+const longestRound = 500;
+/** The part of the estimated time that is slept through: the rest of the wait shows whether the estimate holds. */
+const sleptPart = 0.95;
+/** A wait shorter than this says that the device had finished before it. */
+const noWait = 0.3;
 /** Short waits are not worth a sleep, whose end is uncertain by a millisecond. */
 const shortestSleep = 1.5;
 
-const sleep = (milliseconds: number): Promise<void> => new Promise((done) => setTimeout(done, milliseconds));
+export function newPace(): Pace {
+  return { millisecondsPerStep: 0, roundMilliseconds: shortestRound, warm: false, overslept: false };
+}
 
 async function sleepUntil(time: number): Promise<void> {
   const rest = time - performance.now();
-  if (rest >= shortestSleep) await sleep(Math.floor(rest));
+  if (rest >= shortestSleep) await new Promise((done) => setTimeout(done, Math.floor(rest)));
 }
 
 /** Runs `steps` steps and updates `pace`. */
@@ -46,29 +56,27 @@ export async function runPaced(work: PacedWork, steps: number, pace: Pace): Prom
   }
 }
 
-/** Steps between two confirmations: one, then two, then as many as the estimate allows. */
-function roundSize(work: PacedWork, { millisecondsPerStep, warm }: Pace): number {
+/** Steps between two waits: one, then two, then as many as the estimate allows. */
+function roundSize(work: PacedWork, { millisecondsPerStep, roundMilliseconds, warm }: Pace): number {
   if (!warm) return 1;
-  if (millisecondsPerStep === undefined) return Math.min(2, work.largestBatch);
-  return Math.max(1, Math.floor(unconfirmedMilliseconds / millisecondsPerStep));
+  if (millisecondsPerStep === 0) return Math.min(2, work.largestBatch);
+  return Math.max(1, Math.floor(roundMilliseconds / millisecondsPerStep));
 }
 
 async function runRound(work: PacedWork, steps: number, pace: Pace): Promise<void> {
-  const estimate = pace.millisecondsPerStep ?? 0;
+  const estimate = pace.millisecondsPerStep;
+  const batch = batchSize(work, estimate);
   const started = performance.now();
-  let submitted = 0;
-  while (submitted < steps) {
-    const batch = Math.min(steps - submitted, batchSize(work, estimate));
-    work.submit(batch);
-    submitted += batch;
+  for (let submitted = 0; submitted < steps; submitted += batch) {
+    work.submit(Math.min(batch, steps - submitted));
     // The next batch is submitted while this one runs.
-    if (submitted < steps) await sleepUntil(started + (submitted - batch / 2) * estimate);
+    if (submitted + batch < steps) await sleepUntil(started + (submitted + batch / 2) * estimate);
   }
-  await sleepUntil(started + steps * estimate * 0.97);
+  await sleepUntil(started + steps * estimate * sleptPart);
+  const slept = performance.now();
   await work.settled();
-  const measured = (performance.now() - started) / steps;
-  if (pace.warm) pace.millisecondsPerStep = blend(pace.millisecondsPerStep, measured);
-  pace.warm = true;
+  const ended = performance.now();
+  learn(pace, (ended - started) / steps, ended - slept);
 }
 
 function batchSize(work: PacedWork, estimate: number): number {
@@ -76,11 +84,17 @@ function batchSize(work: PacedWork, estimate: number): number {
   return Math.max(1, Math.min(steps, work.largestBatch));
 }
 
-/**
- * Follows a faster device at once and a slower one slowly: an estimate that is too high sleeps through idle time and
- * then measures its own sleep, so it must come down by itself.
- */
-function blend(before: number | undefined, measured: number): number {
-  if (before === undefined) return measured;
-  return measured < before ? measured * 0.98 : before + 0.2 * (measured - before);
+/** The measured time is the device's only if it was still working when the wait began; else it is our own sleep. */
+function learn(pace: Pace, measured: number, waited: number): void {
+  if (!pace.warm) {
+    pace.warm = true;
+    return;
+  }
+  const overslept = pace.millisecondsPerStep > 0 && waited < noWait;
+  // Once may be chance; twice means that the estimate is far off.
+  const shrink = pace.overslept ? 0.6 : 0.9;
+  pace.millisecondsPerStep = overslept ? Math.min(pace.millisecondsPerStep, measured) * shrink : measured;
+  pace.overslept = overslept;
+  const grown = overslept ? pace.roundMilliseconds / 2 : pace.roundMilliseconds * 2;
+  pace.roundMilliseconds = Math.min(Math.max(grown, shortestRound), longestRound);
 }

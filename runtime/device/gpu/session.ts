@@ -12,7 +12,7 @@ import type { FailureWatch } from "./failure.ts";
 import { guarded } from "./failure.ts";
 import { GpuError } from "./gpuError.ts";
 import type { Pace } from "./pacing.ts";
-import { runPaced } from "./pacing.ts";
+import { newPace, runPaced } from "./pacing.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { createOperationQueue } from "./operationQueue.ts";
 import type { KernelTime } from "./profile.ts";
@@ -77,7 +77,7 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
     run: (program, times = 1) =>
       queue.after(async () => {
         const dispatches = dispatchesOf(program);
-        const pace = paces.get(program) ?? { millisecondsPerStep: undefined, warm: false };
+        const pace = paces.get(program) ?? newPace();
         paces.set(program, pace);
         const largestBatch = Math.max(1, Math.floor(largestSubmit / Math.max(1, dispatches.length)));
         const submit = (steps: number): void => {

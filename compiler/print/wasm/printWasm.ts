@@ -1,0 +1,130 @@
+/**
+ * The WebAssembly printer: loop nests become one module of SIMD kernels.
+ *
+ * In: loop nests of 1 or 4 lanes. Out: a module that imports the shared memory `env.memory` and exports the table
+ * `kernels`, with nest i at i: a function (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
+ * addresses of the nest's bindings, `scratch` at `scratchBytes` of the calling thread's own memory. What holds: kernels
+ * read at most 60 bytes before and after a binding and write nothing outside of it. The caller keeps all bindings and
+ * the scratch above `lowestAddress` (8192).
+ */
+import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
+import { type Analysis, analyse } from "./analysis.ts";
+import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
+import { type HelperName, makeHelper } from "./helpers.ts";
+import type { ValueType } from "./opcodes.ts";
+import { type Block, type KernelPrinter, parameter, type Place } from "./state.ts";
+import { printStatements } from "./statements.ts";
+
+export { lowestAddress } from "./integers.ts";
+
+export interface WasmOptions {
+  /** The engine has relaxed SIMD: multiply-adds round once. */
+  readonly relaxedSimd: boolean;
+}
+
+export const kernelType = { parameters: ["i32", "i32", "i32"], results: [] } as const;
+/** Bytes between scratch arrays, which vector loads may run into. */
+const scratchSlack = 64;
+
+/** Prints all nests as one module. Throws an `InvariantError` for a nest that has no WebAssembly form. */
+export function printWasmModule(
+  nests: readonly LoopNest[],
+  options: WasmOptions,
+): { module: Uint8Array; scratchBytes: number } {
+  const helpers = createHelpers(nests.length, options);
+  const kernels = nests.map((nest) => printKernel(nest, options, helpers.numberOf));
+  const scratchBytes = Math.max(0, ...nests.map((nest) => layOutScratch(nest).bytes));
+  const functions = [...kernels, ...helpers.functions()];
+  return { module: encodeModule({ functions, table: { exported: nests.length }, exports: {} }), scratchBytes };
+}
+
+/** Helpers in the order in which they are first needed; they stand behind the kernels. */
+function createHelpers(first: number, options: WasmOptions) {
+  const numbers = new Map<HelperName, number>();
+  const made: WasmFunction[] = [];
+  const numberOf = (name: HelperName): number => {
+    const found = numbers.get(name);
+    if (found !== undefined) return found;
+    const number = numbers.size;
+    numbers.set(name, first + number);
+    made[number] = makeHelper(name, numberOf, options);
+    return first + number;
+  };
+  return { numberOf, functions: () => made };
+}
+
+/** Displacements of the scratch arrays in the thread's memory. */
+function layOutScratch({ scratch }: LoopNest): { places: ReadonlyMap<string, number>; bytes: number } {
+  const places = new Map<string, number>();
+  let bytes = 0;
+  for (const { name, length } of scratch) {
+    bytes += scratchSlack;
+    places.set(name, bytes);
+    bytes = Math.ceil((bytes + 4 * length) / scratchSlack) * scratchSlack;
+  }
+  return { places, bytes: bytes === 0 ? 0 : bytes + scratchSlack };
+}
+
+function printKernel(nest: LoopNest, options: WasmOptions, helper: (name: HelperName) => number): WasmFunction {
+  const analysis = analyse(nest);
+  const first = printOnce(nest, analysis, options, helper, new Map());
+  // Addresses below their pointers: print again with pointers that start low enough.
+  const { locals, code } = first.lowest.size > 0 ? printOnce(nest, analysis, options, helper, first.lowest) : first;
+  return { type: kernelType, locals, code };
+}
+
+function printOnce(
+  nest: LoopNest,
+  analysis: Analysis,
+  { relaxedSimd }: WasmOptions,
+  helper: (name: HelperName) => number,
+  knownLowest: ReadonlyMap<string, number>,
+) {
+  const locals: ValueType[] = [...kernelType.parameters];
+  const block: Block = {
+    kind: "function",
+    code: createCode(4096),
+    integers: new Map(),
+    counter: undefined,
+    increments: [],
+  };
+  const printer: KernelPrinter = {
+    nest,
+    analysis,
+    relaxedSimd,
+    helper,
+    places: placeBuffers(nest, locals, block),
+    fences: 0,
+    blocks: [block],
+    locals,
+    values: new Map(),
+    variables: new Map([[workgroupName, { local: parameter.workgroup, depth: 0 }]]),
+    lowest: new Map(),
+    knownLowest,
+    mask: undefined,
+    isGuarded: false,
+  };
+  printStatements(printer, nest.body);
+  return { locals: locals.slice(kernelType.parameters.length), code: block.code, lowest: printer.lowest };
+}
+
+/** Loads the bindings' addresses into locals. */
+function placeBuffers(nest: LoopNest, locals: ValueType[], { code }: Block): ReadonlyMap<string, Place> {
+  const places = new Map<string, Place>();
+  nest.bindings.forEach(({ name, type, length }, i) => {
+    const local = locals.push("i32") - 1;
+    op(code, "local.get", parameter.bindings);
+    access(code, "i32.load", 4 * i);
+    op(code, "local.set", local);
+    places.set(name, { type, length, local, displacement: 0 });
+  });
+  const { places: displacements } = layOutScratch(nest);
+  for (const { name, length } of nest.scratch)
+    places.set(name, {
+      type: "f32",
+      length,
+      local: parameter.scratch,
+      displacement: displacements.get(name) ?? 0,
+    });
+  return places;
+}

@@ -1,0 +1,101 @@
+/**
+ * The worker threads of a device.
+ *
+ * In: commands for all threads. Out: promises that settle when the threads have done them. What holds: a thread that dies
+ * rejects whatever is waited for, now and later; idle threads do not keep the process alive.
+ */
+import { Worker } from "node:worker_threads";
+import { CpuError } from "./cpuError.ts";
+import { type Command, type Reply, workerSource } from "./worker.ts";
+
+export interface WorkerPool {
+  readonly threads: number;
+  /** Sends a command to each thread, and waits for so many replies of this kind. */
+  request(session: number, reply: Reply["kind"], replies: number, command: (thread: number) => Command): Promise<void>;
+  /** What happens to a session when a thread dies: the other threads must leave its kernels. Returns the undoing. */
+  onDeath(stop: () => void): () => void;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly session: number;
+  readonly reply: Reply["kind"];
+  left: number;
+  readonly resolve: () => void;
+  readonly reject: (problem: Error) => void;
+}
+
+export function startWorkers(threads: number): WorkerPool {
+  const signal = new Int32Array(new SharedArrayBuffer(4));
+  const waiting = new Set<Waiting>();
+  const onDeath = new Set<() => void>();
+  let dead: CpuError | undefined;
+  let closing = false;
+  const settle = (entry: Waiting, problem?: Error): void => {
+    waiting.delete(entry);
+    if (waiting.size === 0) for (const worker of workers) worker.unref();
+    if (problem) entry.reject(problem);
+    else entry.resolve();
+  };
+  const failAll = (problem: CpuError): void => {
+    dead ??= problem;
+    for (const stop of onDeath) stop();
+    for (const entry of waiting) settle(entry, dead);
+  };
+  const receive = (reply: Reply): void => {
+    for (const entry of waiting) {
+      if (entry.session !== reply.session) continue;
+      if (reply.kind === "failed") settle(entry, kernelFailure(reply.problem));
+      else if (reply.kind === entry.reply && --entry.left === 0) settle(entry);
+    }
+  };
+  const workers = Array.from({ length: threads }, (_, thread) => {
+    const worker = new Worker(workerSource, { eval: true, workerData: signal, execArgv: [], name: `cnnc ${thread}` });
+    worker.on("message", receive);
+    worker.on("error", (problem) => failAll(threadFailure(problem.message)));
+    worker.on("exit", () => {
+      if (!closing) failAll(threadFailure("it ended by itself"));
+    });
+    worker.unref();
+    return worker;
+  });
+  return {
+    threads,
+    onDeath(stop) {
+      onDeath.add(stop);
+      return () => void onDeath.delete(stop);
+    },
+    request(session, reply, replies, command) {
+      if (dead) return Promise.reject(dead);
+      return new Promise((resolve, reject) => {
+        if (waiting.size === 0) for (const worker of workers) worker.ref();
+        waiting.add({ session, reply, left: replies, resolve, reject });
+        workers.forEach((worker, thread) => worker.postMessage(command(thread)));
+        Atomics.add(signal, 0, 1);
+        Atomics.notify(signal, 0);
+      });
+    },
+    async close() {
+      closing = true;
+      dead ??= new CpuError("refused", "the CPU device is closed", "Open it again.");
+      failAll(dead);
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}
+
+function threadFailure(problem: string): CpuError {
+  return new CpuError(
+    "thread-failed",
+    `a worker thread of the CPU device failed: ${problem}`,
+    "Too little memory causes this: resume from the last checkpoint, with fewer threads or a smaller batch.",
+  );
+}
+
+function kernelFailure(problem: string): CpuError {
+  return new CpuError(
+    "thread-failed",
+    `a kernel failed on the CPU device: ${problem}`,
+    "This is a fault of cnnc: please report it with the program that caused it.",
+  );
+}

@@ -1,0 +1,163 @@
+/**
+ * A plan on the CPU device: its memory, its programs in each thread, and the running of them.
+ *
+ * In: a plan of target `wasm`. Out: a `Session`. What holds: operations take effect in the order of the calls; after a
+ * failure every operation rejects with it.
+ */
+import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { Session } from "../device.ts";
+import { createOperationQueue } from "../gpu/operationQueue.ts";
+import { CpuError } from "./cpuError.ts";
+import { control } from "./driver.ts";
+import { layOut, type SessionLayout } from "./layout.ts";
+import type { MemoryPool } from "./memories.ts";
+import type { WorkerPool } from "./pool.ts";
+import { type WasmMemory, type WasmModuleObject, webAssembly } from "./webAssembly.ts";
+
+/** What one dispatch of a program took on the device. */
+export interface KernelTime {
+  /** Index in the plan's kernels. */
+  readonly kernel: number;
+  readonly milliseconds: number;
+}
+
+/** A session that can also time single dispatches. */
+export interface CpuSession extends Session {
+  /** Runs each dispatch of a program `times` times by itself: the mean of each. Changes the buffers as the program does. */
+  profile(program: string, times?: number): Promise<readonly KernelTime[]>;
+}
+
+export interface SessionParts {
+  readonly number: number;
+  readonly workers: WorkerPool;
+  readonly memories: MemoryPool;
+  readonly driver: Promise<WasmModuleObject>;
+}
+
+interface OpenSession extends SessionParts {
+  readonly plan: ExecutionPlan;
+  readonly layout: SessionLayout;
+  readonly memory: WasmMemory;
+  readonly words: Int32Array;
+  readonly forget: () => void;
+  failure: CpuError | undefined;
+}
+
+/** Places the plan in memory and compiles its module in all threads. Throws a `CpuError`. */
+export async function openSession(parts: SessionParts, plan: ExecutionPlan): Promise<CpuSession> {
+  if (plan.target !== "wasm" || !plan.wasm)
+    throw new CpuError(
+      "refused",
+      `a plan for ${plan.target} cannot run on the CPU`,
+      "Compile the program for the CPU.",
+    );
+  const { workers, memories, number } = parts;
+  const layout = layOut(plan, workers.threads);
+  const memory = memories.take(layout.bytes);
+  const words = new Int32Array(memory.buffer);
+  for (const [address, value] of layout.words) words[address / 4] = value;
+  const forget = workers.onDeath(() => stop(words));
+  const session: OpenSession = { ...parts, plan, layout, memory, words, forget, failure: undefined };
+  const [module, driver] = await Promise.all([webAssembly.compile(plan.wasm.module), parts.driver]);
+  await workers.request(number, "opened", workers.threads, (thread) => ({
+    kind: "open",
+    session: number,
+    memory,
+    module,
+    driver,
+    scratch: layout.scratch[thread] ?? 0,
+  }));
+  return sessionOf(session);
+}
+
+function sessionOf(session: OpenSession): CpuSession {
+  const { plan, layout, memory, number, workers, memories } = session;
+  const queue = createOperationQueue();
+  let closed = false;
+  const bytesAt = (buffer: number, offset: number, length: number): Uint8Array => {
+    const size = plan.buffers[buffer]?.bytes;
+    if (size === undefined) throw refusal(`the plan has no buffer ${buffer}`);
+    if (offset < 0 || offset + length > size)
+      throw refusal(`bytes ${offset} to ${offset + length} are outside of a buffer of ${size}`);
+    return new Uint8Array(memory.buffer, (layout.buffers[buffer] ?? 0) + offset, length);
+  };
+  const operation = <T>(work: () => Promise<T>): Promise<T> =>
+    queue.after(async () => {
+      if (session.failure) throw session.failure;
+      if (closed) throw refusal("the session is closed");
+      return work();
+    });
+  const startOf = (program: string): number => {
+    const start = layout.programs.get(program);
+    if (start === undefined) throw refusal(`the plan has no program "${program}"`);
+    return start;
+  };
+  return {
+    write(buffer, offset, bytes) {
+      const target = bytesAt(buffer, offset, bytes.byteLength);
+      // What waits for its turn must not change meanwhile.
+      const copy = queue.idle() ? bytes : bytes.slice();
+      queue.now(() => {
+        if (!closed) target.set(copy);
+      });
+    },
+    read: (buffer, offset, length) => operation(async () => bytesAt(buffer, offset, length).slice()),
+    run: (program, times = 1) => operation(async () => runFrom(session, startOf(program), times)),
+    profile: (program, times = 5) =>
+      operation(async () => {
+        startOf(program);
+        const found: KernelTime[] = [];
+        for (const entry of layout.single.get(program) ?? []) {
+          const before = performance.now();
+          await runFrom(session, entry, times);
+          const milliseconds = (performance.now() - before) / times;
+          found.push({ kernel: layout.kernels.get(entry) ?? 0, milliseconds });
+        }
+        return found;
+      }),
+    close: () =>
+      queue.after(async () => {
+        if (closed) return;
+        closed = true;
+        session.forget();
+        if (session.failure) return;
+        await workers.request(number, "closed", workers.threads, () => ({ kind: "close", session: number }));
+        memories.give(memory);
+      }),
+  };
+}
+
+function refusal(problem: string): CpuError {
+  return new CpuError("refused", problem, "Compile the program again.");
+}
+
+/** Opens the first dispatch and wakes the threads. */
+async function runFrom(session: OpenSession, start: number, times: number): Promise<void> {
+  if (start === 0 || times < 1) return;
+  const { words, memory, number, workers } = session;
+  Atomics.store(words, control.steps / 4, times);
+  Atomics.store(new BigInt64Array(memory.buffer, control.ticket, 1), 0, BigInt(start) << 32n);
+  wake(words);
+  try {
+    await workers.request(number, "finished", 1, () => ({ kind: "run", session: number }));
+  } catch (problem) {
+    session.failure = problem instanceof CpuError ? named(session, problem) : refusal(String(problem));
+    throw session.failure;
+  }
+}
+
+/** With the name of the kernel that ran at last. */
+function named({ words, layout, plan }: OpenSession, problem: CpuError): CpuError {
+  const kernel = plan.kernels[layout.kernels.get(words[control.ticket / 4 + 1] ?? 0) ?? -1];
+  return kernel ? new CpuError(problem.code, `${problem.message} (in ${kernel.name})`, problem.remedy) : problem;
+}
+
+function wake(words: Int32Array): void {
+  Atomics.add(words, control.phase / 4, 1);
+  Atomics.notify(words, control.phase / 4);
+}
+
+function stop(words: Int32Array): void {
+  Atomics.store(words, control.stop / 4, 1);
+  wake(words);
+}

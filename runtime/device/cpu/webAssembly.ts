@@ -1,0 +1,29 @@
+/**
+ * The part of the engine's WebAssembly interface that the CPU device uses, typed (TypeScript has it only for browsers).
+ */
+
+/** A compiled module, which threads share. */
+export interface WasmModuleObject {
+  readonly [Symbol.toStringTag]: string;
+}
+
+export interface WasmMemory {
+  readonly buffer: SharedArrayBuffer;
+  /** Adds pages of 64 KiB. */
+  grow(pages: number): number;
+}
+
+export interface WasmInstance {
+  readonly exports: Readonly<Record<string, unknown>>;
+}
+
+export interface WebAssemblyApi {
+  validate(bytes: Uint8Array): boolean;
+  compile(bytes: Uint8Array): Promise<WasmModuleObject>;
+  readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => WasmMemory;
+  readonly Instance: new (module: WasmModuleObject, imports: Record<string, Record<string, unknown>>) => WasmInstance;
+}
+
+export const webAssembly = (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi }).WebAssembly;
+
+export const pageBytes = 65536;

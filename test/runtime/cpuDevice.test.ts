@@ -1,0 +1,206 @@
+/** The CPU device: order, threads, failures, and that nothing is left behind. */
+import { afterEach, describe, expect, it } from "vitest";
+import { add, index, multiply, remainder, variable } from "../../compiler/nest/integer.ts";
+import { interpretNest } from "../../compiler/nest/interpretNest.ts";
+import { laneName, type LoopNest, workgroupName } from "../../compiler/nest/loopNest.ts";
+import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import { CpuError } from "../../runtime/device/cpu/cpuError.ts";
+import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
+import { startWorkers } from "../../runtime/device/cpu/pool.ts";
+import type { Command } from "../../runtime/device/cpu/worker.ts";
+import * as s from "../compiler/nestSamples.ts";
+import { bytesOfArray, planOf, runOnCpu } from "./cpuSupport.ts";
+
+const lane = index(variable(laneName, 4));
+const group = (count: number) => index(variable(workgroupName, count));
+
+/** `to[i] = from[i] · factor + from[(i + shift) mod length]`, four elements a workgroup. */
+function mix(from: string, to: string, factor: number, shift: number, workgroups = 97): LoopNest {
+  const length = 4 * workgroups;
+  const at = add(multiply(group(workgroups), 4), lane);
+  return s.nest(`mix ${from} to ${to}`, {
+    bindings: [s.read(from, length), s.readwrite(to, length)],
+    workgroups,
+    lanes: 4,
+    body: [
+      s.store(
+        to,
+        at,
+        s.multiplyAdd(s.load(from, at), s.number(factor), s.load(from, remainder(add(at, shift), length))),
+      ),
+    ],
+  });
+}
+
+/** Adds one to `steps[0]`. */
+const count: LoopNest = s.nest("count steps", {
+  bindings: [s.readwrite("steps", 1, "u32")],
+  lanes: 1,
+  body: [s.store("steps", index(0), s.binary("add", s.load("steps", index(0)), s.number(1)))],
+});
+
+const programs = {
+  step: [mix("a", "b", 0.5, 3), mix("b", "c", -0.25, 12), count, mix("c", "a", 0.75, 41)],
+  nothing: [],
+};
+
+describe("the CPU device", () => {
+  let device: CpuDevice | undefined;
+  afterEach(() => device?.close());
+
+  async function open(threads: number): Promise<CpuDevice> {
+    device = await openCpuDevice({ threads });
+    return device;
+  }
+
+  async function runSteps(threads: number, steps: number): Promise<{ a: Float32Array; steps: number }> {
+    const opened = await open(threads);
+    const session = await opened.open(planOf(programs, opened.target));
+    const a = s.values(388);
+    session.write(0, 0, bytesOfArray(a));
+    await session.run("step", steps);
+    const counted = new Uint32Array((await session.read(3, 0, 4)).buffer);
+    const bytes = await session.read(0, 0, a.byteLength);
+    await opened.close();
+    return { a: new Float32Array(bytes.buffer), steps: counted[0] ?? 0 };
+  }
+
+  it("gives the same bits for any number of threads, also over many steps", async () => {
+    const one = await runSteps(1, 500);
+    expect(one.steps).toBe(500);
+    for (const threads of [2, 3, 4]) {
+      const several = await runSteps(threads, 500);
+      expect(several.steps).toBe(500);
+      expect(several.a).toEqual(one.a);
+    }
+  });
+
+  it("runs dispatches one after another", async () => {
+    const buffers = { a: s.values(388), b: new Float32Array(388), c: new Float32Array(388), steps: new Uint32Array(1) };
+    for (let step = 0; step < 3; step++) for (const nest of programs.step) interpretNest(nest, buffers);
+    const { a } = await runSteps(3, 3);
+    a.forEach((value, i) => expect(value).toBeCloseTo(buffers.a[i] ?? NaN, 5));
+  });
+
+  it("keeps the order of calls without waiting between them", async () => {
+    const { target } = await open(2);
+    const session = await (device as CpuDevice).open(planOf(programs, target));
+    const word = Uint32Array.of(10);
+    const first = session.run("step", 300);
+    session.write(3, 0, bytesOfArray(word));
+    word[0] = 77; // the caller's array is its own again
+    const second = session.run("step", 5);
+    const read = session.read(3, 0, 4);
+    const third = session.run("step");
+    expect(new Uint32Array((await read).buffer)[0]).toBe(15);
+    await Promise.all([first, second, third, session.run("nothing"), session.run("step", 0)]);
+    expect(new Uint32Array((await session.read(3, 0, 4)).buffer)[0]).toBe(16);
+  });
+
+  it("starts with zeroed buffers, also in memory that another session has used", async () => {
+    const opened = await open(2);
+    for (let round = 0; round < 40; round++) {
+      const session = await opened.open(planOf(programs, opened.target));
+      expect((await session.read(0, 0, 1552)).every((value) => value === 0)).toBe(true);
+      session.write(0, 0, new Uint8Array(1552).fill(round + 1));
+      await session.run("step", 2);
+      await session.close();
+      await expect(session.run("step")).rejects.toThrow("closed");
+    }
+  });
+
+  it("runs two sessions at a time", async () => {
+    const opened = await open(2);
+    const sessions = await Promise.all([1, 2].map(() => opened.open(planOf(programs, opened.target))));
+    await Promise.all(sessions.map((session, i) => session.run("step", 100 * (i + 1))));
+    for (const [i, session] of sessions.entries())
+      expect(new Uint32Array((await session.read(3, 0, 4)).buffer)[0]).toBe(100 * (i + 1));
+  });
+
+  it("leaves the calling thread free", async () => {
+    const opened = await open(2);
+    const session = await opened.open(planOf({ step: [mix("a", "b", 0.5, 3, 4096)] }, opened.target));
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    await session.run("step", 3000);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(3);
+  });
+
+  it("hands out 70,000 workgroups, each once", async () => {
+    const at = group(70_000);
+    const nest = s.nest("many", {
+      bindings: [s.readwrite("x", 70_000)],
+      workgroups: 70_000,
+      lanes: 1,
+      body: [s.store("x", at, s.binary("add", s.load("x", at), s.asFloat(at)))],
+    });
+    const buffers = { x: new Float32Array(70_000).fill(1) };
+    await runOnCpu(await open(4), nest, buffers);
+    buffers.x.forEach((value, i) => {
+      if (value !== i + 1) expect.fail(`x[${i}] is ${value}`);
+    });
+  });
+
+  it("times dispatches", async () => {
+    const opened = await open(2);
+    const session = await opened.open(planOf(programs, opened.target));
+    const times = await session.profile("step");
+    expect(times.map(({ kernel }) => kernel)).toEqual([0, 1, 2, 3]);
+    for (const { milliseconds } of times) expect(milliseconds).toBeGreaterThan(0);
+  });
+
+  it("says what is wrong with a plan, a call or an option", async () => {
+    const opened = await open(1);
+    const plan = planOf(programs, opened.target);
+    const session = await opened.open(plan);
+    await expect(session.run("train")).rejects.toThrow('no program "train"');
+    expect(() => session.write(0, 1550, new Uint8Array(4))).toThrow("outside");
+    await expect(session.read(9, 0, 4)).rejects.toThrow("no buffer 9");
+    await expect(opened.open({ ...plan, target: "wgsl" })).rejects.toThrow("cannot run on the CPU");
+    const short: ExecutionPlan = { ...plan, buffers: plan.buffers.map((buffer) => ({ ...buffer, bytes: 16 })) };
+    await expect(opened.open(short)).rejects.toThrow("leaves its buffer");
+    const huge: ExecutionPlan = { ...plan, buffers: plan.buffers.map((buffer) => ({ ...buffer, bytes: 2 ** 30 })) };
+    await expect(opened.open(huge)).rejects.toMatchObject({ code: "limits" });
+    await expect(openCpuDevice({ threads: 0 })).rejects.toBeInstanceOf(CpuError);
+  });
+
+  it("turns a kernel that leaves its memory into an error, and does not hang", async () => {
+    const far = s.nest("far away", {
+      bindings: [s.readwrite("x", 4)],
+      workgroups: 8,
+      lanes: 1,
+      body: [s.store("x", multiply(group(8), 2 ** 27), s.number(1))],
+    });
+    const opened = await open(3);
+    const session = await opened.open(planOf({ step: [far], count: [count] }, opened.target));
+    await expect(session.run("step", 10)).rejects.toMatchObject({ code: "thread-failed" });
+    await expect(session.run("count")).rejects.toThrow("far away");
+    await session.close();
+    // Other sessions of the device go on.
+    const other = await opened.open(planOf({ count: [count] }, opened.target));
+    await other.run("count", 7);
+    expect(new Uint32Array((await other.read(0, 0, 4)).buffer)[0]).toBe(7);
+  });
+
+  it("rejects what is under way when it is closed", async () => {
+    const opened = await open(2);
+    const session = await opened.open(planOf(programs, opened.target));
+    const run = session.run("step", 1e6);
+    const closed = expect(run).rejects.toThrow("closed");
+    await opened.close();
+    await closed;
+    await expect(opened.open(planOf(programs, opened.target))).rejects.toThrow("closed");
+  });
+
+  it("reports a thread that dies, at once and from then on", async () => {
+    const pool = startWorkers(2);
+    let stopped = 0;
+    pool.onDeath(() => stopped++);
+    const broken = (): Command => null as unknown as Command;
+    await expect(pool.request(0, "opened", 2, broken)).rejects.toMatchObject({ code: "thread-failed" });
+    await expect(pool.request(0, "closed", 2, broken)).rejects.toMatchObject({ code: "thread-failed" });
+    expect(stopped).toBeGreaterThan(0);
+    await pool.close();
+  });
+});
