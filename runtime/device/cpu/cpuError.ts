@@ -1,6 +1,7 @@
 /**
  * What can go wrong with the CPU device, said so that a user can act on it.
  */
+import { RuntimeFailure } from "../../errors.ts";
 
 export type CpuErrorCode =
   /** The JavaScript engine has no WebAssembly SIMD with threads. */
@@ -14,13 +15,14 @@ export type CpuErrorCode =
   | "refused";
 
 /** A failure of the device: `message` says what happened, `remedy` what to do about it. */
-export class CpuError extends Error {
+export class CpuError extends RuntimeFailure {
   override name = "CpuError";
+
   constructor(
     readonly code: CpuErrorCode,
     message: string,
-    readonly remedy: string,
+    remedy: string,
   ) {
-    super(message);
+    super("device", message, remedy);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * What can go wrong with a WebGPU device, said so that a user can act on it.
  */
+import { RuntimeFailure } from "../../errors.ts";
 
 export type GpuErrorCode =
   /** The npm package `webgpu` is missing or does not load on this machine. */
@@ -15,14 +16,15 @@ export type GpuErrorCode =
   | "refused";
 
 /** A failure of the device: `message` says what happened, `remedy` what to do about it. */
-export class GpuError extends Error {
+export class GpuError extends RuntimeFailure {
   override name = "GpuError";
+
   constructor(
     readonly code: GpuErrorCode,
     message: string,
-    readonly remedy: string,
+    remedy: string,
   ) {
-    super(message);
+    super("device", message, remedy);
   }
 }
 
