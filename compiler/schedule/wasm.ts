@@ -96,14 +96,15 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
     const counts = new Map(choice.map(([axis, step]) => [axis.name, ceilDivide(step, unit(axis.name))]));
     const products = [...counts.values()].reduce((a, b) => a * b, 1) * kernel.accumulators.length;
     let loads = 0;
-    let held = 0;
+    let values = 0;
     for (const access of body) {
       let copies = 1;
       for (const [axis, count] of counts) if (dependsOn(access, axis)) copies *= count;
       loads += copies * (vector ? loadCost(access, vector) : 1);
-      held = held === 0 ? copies : Math.min(held, copies);
+      values += copies;
     }
-    if (products + held + 1 > vectorRegisters) return;
+    // V8 loads everything that one step multiplies before it multiplies: all of it lives in registers at once.
+    if (products + values > vectorRegisters) return;
     let waste = 1;
     for (const [axis, step] of choice) waste *= (ceilDivide(axis.extent, step) * step) / axis.extent;
     // Two loads issue with two products; a short body pays for its loop.
