@@ -8,7 +8,7 @@ import type { CheckedModel, TrainingRecipe } from "../language/checkedProgram.ts
 import { fuseGraph } from "./fusion/fuse.ts";
 import type { FusedGraph, Kernel, StoredTensor } from "./fusion/kernel.ts";
 import { splitReduction } from "./fusion/split.ts";
-import { type Graph, InvariantError, type StateTensor } from "./graph/graph.ts";
+import { type Graph, InvariantError, size, type StateTensor } from "./graph/graph.ts";
 import { type LoweredKernel, lowerKernel, resolveStorage } from "./lower/lowerKernel.ts";
 import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
@@ -191,8 +191,10 @@ function namedTensors(graphs: ModelGraphs, layout: Layout): Record<string, PlanT
     const place = layout.states.get(name);
     if (!place) continue;
     named[name] = { buffer: place.buffer, offset: place.offset, type, shape };
-    const prefix = name === "parameters" ? "" : `${name}.`;
-    if (name !== "parameters" && !name.startsWith("optimizer.")) continue;
+    // The flat tensor of parameters, and the optimizer's states of the same shape, have parts by parameter.
+    const isOptimizer = name.startsWith("optimizer.") && size(shape) > 1;
+    if (name !== "parameters" && !isOptimizer) continue;
+    const prefix = isOptimizer ? `${name}.` : "";
     for (const { parameter, offset } of graphs.parameters)
       named[`${prefix}${parameter.path}`] = {
         buffer: place.buffer,

@@ -270,7 +270,6 @@ function trainStep(programs: Programs): Graph {
     builder,
     parameters: flat,
     gradient: flatGradient(programs, builder, gradients, nodes),
-    step: builder.state(control.step),
     learningRate: builder.state(control.learningRate),
   });
   const batchLoss = total(builder, loss.perSample, "loss of the batch");

@@ -4,26 +4,37 @@
  */
 import type { OptimizerRecipe } from "../../language/checkedProgram.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
-import type { Origin, StateTensor } from "../graph/graph.ts";
-import { argument, type Formula, minus, number, over, plus, power, times, unary } from "../operators/formula.ts";
+import { InvariantError, type Origin, type StateTensor } from "../graph/graph.ts";
+import { argument, type Formula, minus, number, over, plus, times, unary } from "../operators/formula.ts";
 
 export interface OptimizerInputs {
   readonly builder: GraphBuilder;
   readonly parameters: StateTensor;
   /** Node of the flat gradient. */
   readonly gradient: number;
-  /** Node of the number of steps done before this one, `[1]`. */
-  readonly step: number;
   /** Node of the learning rate, `[1]`. */
   readonly learningRate: number;
 }
 
 const origin = (role: string): Origin => ({ layer: "optimizer", line: 0, role });
 
-/** The optimizer's own states: one value for each parameter. Names are torch.optim's. */
+/**
+ * The optimizer's own states, all zero at the start. Those of the parameters' shape hold one value for each parameter
+ * (names are torch.optim's); `correction1` and `correction2` are Adam's `1 - beta^t`.
+ */
 export function optimizerStates(recipe: OptimizerRecipe, parameters: StateTensor): StateTensor[] {
-  const names = recipe.kind === "adam" ? ["exp_avg", "exp_avg_sq"] : recipe.momentum > 0 ? ["momentum_buffer"] : [];
-  return names.map((name) => ({ name: `optimizer.${name}`, shape: parameters.shape, type: "f32" }));
+  const state = (name: string, shape: readonly number[]): StateTensor => ({
+    name: `optimizer.${name}`,
+    shape,
+    type: "f32",
+  });
+  if (recipe.kind === "sgd") return recipe.momentum > 0 ? [state("momentum_buffer", parameters.shape)] : [];
+  return [
+    state("exp_avg", parameters.shape),
+    state("exp_avg_sq", parameters.shape),
+    state("correction1", [1]),
+    state("correction2", [1]),
+  ];
 }
 
 type OptimizerOf<K> = Extract<OptimizerRecipe, { kind: K }>;
@@ -33,17 +44,26 @@ function decayed(decay: number): Formula {
   return decay === 0 ? argument(0) : plus(argument(0), times(number(decay), argument(1)));
 }
 
-/** Kingma and Ba 2015, epsilon after the bias correction. */
-function adam(recipe: OptimizerOf<"adam">, inputs: OptimizerInputs, [first, second]: readonly StateTensor[]): void {
-  const { builder, parameters, gradient, step, learningRate } = inputs;
-  if (!first || !second) throw new Error("Adam has two states");
+/**
+ * Kingma and Ba 2015, epsilon after the bias correction. The corrections `c = 1 - beta^t` come by the recurrence
+ * `c' = beta·c + (1 - beta)`: in float32, subtracting a power close to one would lose half of their digits.
+ */
+function adam(recipe: OptimizerOf<"adam">, inputs: OptimizerInputs, states: readonly StateTensor[]): void {
+  const [first, second, correction1, correction2] = states;
+  if (!first || !second || !correction1 || !correction2) throw new InvariantError("Adam has four states");
+  const { builder, parameters, gradient, learningRate } = inputs;
   const { beta1, beta2, epsilon } = recipe;
   const map = (formula: Formula, nodes: readonly number[], role: string): number =>
     builder.add("map", { formula }, nodes, origin(role));
+  const correct = (beta: number, state: StateTensor): number => {
+    const next = plus(times(number(beta), argument(0)), number(1 - beta));
+    const value = map(next, [builder.state(state)], state.name);
+    builder.update(state, value);
+    return value;
+  };
   const old = builder.state(parameters);
-  const correction = (beta: number): Formula => minus(number(1), power(number(beta), plus(argument(0), number(1))));
-  const stepSize = map(over(argument(1), correction(beta1)), [step, learningRate], "step size");
-  const scale = map(unary("squareRoot", correction(beta2)), [step], "scale");
+  const stepSize = map(over(argument(0), argument(1)), [learningRate, correct(beta1, correction1)], "step size");
+  const scale = map(unary("squareRoot", argument(0)), [correct(beta2, correction2)], "scale");
   const g = decayed(recipe.decay);
   const average = (beta: number, of: Formula): Formula =>
     plus(times(number(beta), argument(2)), times(number(1 - beta), of));
