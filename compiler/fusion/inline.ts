@@ -180,6 +180,7 @@ export function decideStorage(graph: Graph, costs: CostModel, fuse: boolean): St
     } else {
       const cost = evaluationCost(graph, node, work, stored, evaluation, costs);
       evaluation.set(node.id, cost);
+      if (isEpilogue(decision, node, required)) required.add(node.id);
       if (!fuse || required.has(node.id) || !isCheaperInline(decision, node, cost)) stored.add(node.id);
     }
   }
@@ -202,11 +203,12 @@ function consumersOf(graph: Graph, live: ReadonlySet<number>): Map<number, Node[
   return consumers;
 }
 
-/** A tensor much smaller than what reads it stays in caches or registers: reading it is nearly free. */
-const smallShare = 1 / 16;
+/** A tensor smaller than what reads it is read again from registers or caches: only its share is paid for. */
+const smallestShare = 0.1;
 
 function readCost(graph: Graph, tensor: number, readerSize: number, costs: CostModel): number {
-  return size(nodeAt(graph, tensor).shape) <= readerSize * smallShare ? costs.read * 0.1 : costs.read;
+  const share = size(nodeAt(graph, tensor).shape) / readerSize;
+  return costs.read * Math.min(1, Math.max(smallestShare, share));
 }
 
 /** Cost of one element of a node, its inlined inputs included. */
@@ -252,6 +254,19 @@ interface Decision {
 }
 
 /**
+ * Whether a node replaces a stored reduction: it alone reads it, element by element. Then it is computed where the
+ * reduction ends and stored in its stead, which costs nothing.
+ */
+function isEpilogue({ graph, consumers, work }: Decision, node: Node, required: ReadonlySet<number>): boolean {
+  return node.inputs.some((input) => {
+    const isOnlyReader = consumers.get(input)?.length === 1;
+    const takesEachOnce = (work.get(node.id)?.reads.get(input) ?? 0) === 1;
+    const sameShape = nodeAt(graph, input).shape.join() === node.shape.join();
+    return required.has(input) && isOnlyReader && takesEachOnce && sameShape && node.operator === "map";
+  });
+}
+
+/**
  * Compares computing a node in each of its readers with storing it. A reader that takes each element about once and
  * reads the node's inputs itself anyway gets those reads for nothing.
  */
@@ -273,7 +288,7 @@ function isCheaperInline(decision: Decision, node: Node, cost: number): boolean 
 }
 
 function readsItself({ graph, stored, reads }: Decision, consumer: Node, except: Node, tensor: number): boolean {
-  if (size(nodeAt(graph, tensor).shape) <= size(except.shape) * smallShare) return false;
+  if (size(nodeAt(graph, tensor).shape) <= size(except.shape) * smallestShare) return false;
   return consumer.inputs.some(
     (input) =>
       input !== except.id &&

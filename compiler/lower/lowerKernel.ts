@@ -435,8 +435,7 @@ function emitProducts(lowering: Lowering, starts: Starts, names: readonly string
       });
     });
   };
-  if (schedule.accumulatorOuter) for (const point of points) for (const step of reductionPoints) addStep(point, step);
-  else for (const step of reductionPoints) for (const point of points) addStep(point, step);
+  for (const step of reductionPoints) for (const point of points) addStep(point, step);
   emitter.prepare(steps.map(({ term }) => term));
   if (schedule.broadcast)
     bindBroadcasts(
@@ -448,12 +447,12 @@ function emitProducts(lowering: Lowering, starts: Starts, names: readonly string
   for (const { name, operator, term } of steps) emitStep(emitter, name, operator, term);
 }
 
-/** Tile points with the narrowest axis innermost, so that its operand stays in few registers. */
-function pointsByWidth({ axes, domainPoints, schedule, kernel }: Lowering): Point[] {
+/** Tile points in the order that the schedule asks for. */
+function pointsByWidth({ axes, domainPoints, schedule }: Lowering): Point[] {
   const width = (axis: string): number =>
     Math.ceil((axes.tile.get(axis) ?? 1) / (axis === schedule.vector ? schedule.lanes : 1));
-  void kernel;
-  const order = axes.domain.toSorted((a, b) => width(b) - width(a));
+  const direction = schedule.order === "narrowInnermost" ? 1 : -1;
+  const order = axes.domain.toSorted((a, b) => direction * (width(b) - width(a)));
   return domainPoints.toSorted((p, q) => {
     for (const axis of order) {
       const difference = (p.places.get(axis)?.start ?? 0) - (q.places.get(axis)?.start ?? 0);
@@ -479,7 +478,7 @@ function emitStep(emitter: Emitter, name: string, operator: Step["operator"], te
 }
 
 function emitOutputs(lowering: Lowering, starts: Starts, names: readonly string[]): void {
-  const { kernel, emitter, table, axes, domainPoints, tensors, where } = lowering;
+  const { kernel, emitter, table, axes, domainPoints, where } = lowering;
   const perPoint = kernel.accumulators.length;
   emitter.results(names, () => {
     const stores = kernel.outputs.flatMap(({ tensor, value }) =>
@@ -489,10 +488,8 @@ function emitOutputs(lowering: Lowering, starts: Starts, names: readonly string[
           kind: "result",
           number: point.number * perPoint + a,
         }));
-        const shape = tensors.get(tensor)?.shape ?? [];
         const place = table.term({ kind: "access", tensor, coordinates: at });
         if (place.shape.kind !== "load") throw new InvariantError("an output is no place in memory");
-        void shape;
         return { place: place.shape, term: table.term(value(at, results)) };
       }),
     );

@@ -138,6 +138,53 @@ function differentiateBinary(formula: Formula & { kind: "binary" }, by: number):
   }
 }
 
+/** Numbers of the arguments that a formula reads. */
+export function argumentsOf(formula: Formula, into = new Set<number>()): Set<number> {
+  switch (formula.kind) {
+    case "argument":
+      return into.add(formula.number);
+    case "random":
+      return into.add(formula.seed).add(formula.step);
+    case "unary":
+      return argumentsOf(formula.operand, into);
+    case "binary":
+      argumentsOf(formula.left, into);
+      return argumentsOf(formula.right, into);
+    case "choose":
+      for (const part of [formula.left, formula.right, formula.then, formula.otherwise]) argumentsOf(part, into);
+      return into;
+    case "constant":
+    case "coordinate":
+      return into;
+  }
+}
+
+/** The same formula with its arguments renumbered. */
+export function renumber(formula: Formula, to: (argument: number) => number): Formula {
+  const recur = (of: Formula): Formula => renumber(of, to);
+  switch (formula.kind) {
+    case "argument":
+      return argument(to(formula.number));
+    case "random":
+      return { ...formula, seed: to(formula.seed), step: to(formula.step) };
+    case "unary":
+      return { ...formula, operand: recur(formula.operand) };
+    case "binary":
+      return { ...formula, left: recur(formula.left), right: recur(formula.right) };
+    case "choose":
+      return {
+        ...formula,
+        left: recur(formula.left),
+        right: recur(formula.right),
+        then: recur(formula.then),
+        otherwise: recur(formula.otherwise),
+      };
+    case "constant":
+    case "coordinate":
+      return formula;
+  }
+}
+
 /** Coordinates of a broadcast input (right-aligned; extents of 1 repeat) for the coordinates of the output. */
 export function broadcastCoordinates(shape: readonly number[], coordinates: readonly Index[]): Index[] {
   const skip = coordinates.length - shape.length;

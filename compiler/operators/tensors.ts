@@ -11,7 +11,19 @@ import {
   rowMajorStrides,
 } from "../nest/integer.ts";
 import * as value from "../value.ts";
-import { argument, differentiate, type Formula, instantiate, minus, number, over, plus, times } from "./formula.ts";
+import {
+  argument,
+  argumentsOf,
+  differentiate,
+  type Formula,
+  instantiate,
+  minus,
+  number,
+  over,
+  plus,
+  renumber,
+  times,
+} from "./formula.ts";
 import type { GradientContext, Operator } from "./operator.ts";
 
 /** Coordinates of a flat place in a shape. */
@@ -55,6 +67,15 @@ function unbroadcast<K extends "map" | "normalizeBatch">(
   return skip > 0 ? context.add("reshape", { shape: to }, [summed], "gradient") : summed;
 }
 
+/** Drops inputs that the formula does not read, so that nothing is kept for it in vain. */
+function onlyUsed(formula: Formula, inputs: readonly number[]): { formula: Formula; inputs: number[] } {
+  const used = [...argumentsOf(formula)].sort((a, b) => a - b);
+  return {
+    formula: renumber(formula, (argument) => used.indexOf(argument)),
+    inputs: used.map((argument) => inputs[argument] ?? -1),
+  };
+}
+
 function mapGradient(context: GradientContext<"map">): (number | undefined)[] {
   const { attributes, inputs, output, upstream } = context;
   return inputs.map((input, i) => {
@@ -63,7 +84,9 @@ function mapGradient(context: GradientContext<"map">): (number | undefined)[] {
     if (derivative.kind === "constant" && derivative.value === 0) return undefined;
     // Arguments: the inputs, then the result (derivatives may use it), then the upstream gradient.
     const formula = times(derivative, argument(inputs.length + 1));
-    const gradient = context.add("map", { formula }, [...inputs, output, upstream], "input gradient");
+    const used = onlyUsed(formula, [...inputs, output, upstream]);
+    const shape = context.shapeOf(output);
+    const gradient = context.add("map", { formula: used.formula, shape }, used.inputs, "input gradient");
     return unbroadcast(context, gradient, input);
   });
 }

@@ -25,8 +25,11 @@ export interface Schedule {
   readonly vector?: string;
   /** Operands that are computed once into scratch, after entering so many of the loops. */
   readonly stage: readonly { readonly operand: string; readonly depth: number }[];
-  /** Emits all products of one accumulator together (WGSL) instead of all products of one reduction step. */
-  readonly accumulatorOuter: boolean;
+  /**
+   * Order of the products of one reduction step. Narrowest axis innermost: its operand stays in registers while the
+   * other streams (WebAssembly). Widest innermost: the narrow operand is broadcast once for each (WGSL).
+   */
+  readonly order: "narrowInnermost" | "wideInnermost";
   /** Loads that are the same in all lanes come by one lane-indexed load and broadcasts (fixed subgroup size only). */
   readonly broadcast: boolean;
 }

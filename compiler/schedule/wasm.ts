@@ -241,7 +241,7 @@ function finish(
   loops: readonly AxisStep[],
   stage: Schedule["stage"],
 ): Schedule {
-  const common = { grid, threads: [], loops, stage, accumulatorOuter: false, broadcast: false };
+  const common = { grid, threads: [], loops, stage, order: "narrowInnermost" as const, broadcast: false };
   return vector === undefined ? { lanes: 1, ...common } : { lanes, vector, ...common };
 }
 

@@ -163,10 +163,18 @@ function countThreads(axes: readonly Axis[], { tile, grid }: Choice): { threads:
   return { threads, places };
 }
 
+/** The size of workgroups that leaves the fewest lanes idle; of equal ones the largest that still gives every core work. */
 function lanesFor(threads: number, places: number, target: GpuTarget): number {
   const smallest = target.software ? Math.max(8, target.subgroupSize) : 32;
   const sizes = [64, 32, 16, 8].filter((size) => size <= target.maximumInvocations && size >= smallest);
-  return sizes.find((size) => Math.ceil(threads / size) * places >= wantedWorkgroups) ?? sizes.at(-1) ?? 1;
+  let best = { size: sizes.at(-1) ?? 1, cost: Infinity };
+  for (const size of sizes) {
+    const workgroups = Math.ceil(threads / size);
+    const idleCores = Math.max(1, wantedWorkgroups / (workgroups * places));
+    const cost = workgroups * size * idleCores;
+    if (cost < best.cost) best = { size, cost };
+  }
+  return best.size;
 }
 
 /** Steps for a tile: divisors, multiples of the axis's windows, so that each window is read by one invocation. */
@@ -194,14 +202,14 @@ function* tiles(analysis: Analysis, costs: Costs): Generator<ReadonlyMap<string,
     }
 }
 
-/** The grid takes outer axes up to some axis, with or without the pieces of tiled axes. */
+/** The grid takes outer untiled axes up to some axis, and the pieces of any of the tiled axes. */
 function* grids(axes: readonly Axis[], tile: ReadonlyMap<string, number>): Generator<ReadonlySet<string>> {
   const split = axes.filter(({ name, extent, isDomain }) => isDomain && (tile.get(name) ?? 1) < extent);
   const untiled = split.filter(({ name }) => !tile.has(name)).map(({ name }) => name);
   const pieces = split.filter(({ name }) => tile.has(name)).map(({ name }) => name);
   for (let outer = 0; outer <= untiled.length; outer++)
-    for (const withPieces of pieces.length > 0 ? [true, false] : [false]) {
-      const grid = new Set([...untiled.slice(0, outer), ...(withPieces ? pieces : [])]);
+    for (let subset = 0; subset < 1 << pieces.length; subset++) {
+      const grid = new Set([...untiled.slice(0, outer), ...pieces.filter((_, bit) => (subset >> bit) & 1)]);
       if (grid.size < split.length || split.length === 0) yield grid;
     }
 }
@@ -256,7 +264,7 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
     threads,
     loops,
     stage: [],
-    accumulatorOuter: true,
+    order: "wideInnermost",
     broadcast: target.subgroupSize > 0 && lanes % target.subgroupSize === 0 && kernel.accumulators.length > 0,
   };
 }
