@@ -226,7 +226,7 @@ export function* box(extents: readonly number[]): Generator<Index[]> {
   const total = extents.reduce((a, b) => a * b, 1);
   for (let flat = 0; flat < total; flat++) {
     let rest = flat;
-    const coordinates: Index[] = new Array<Index>(extents.length);
+    const coordinates: Index[] = [];
     for (let d = extents.length - 1; d >= 0; d--) {
       const extent = extents[d] ?? 1;
       coordinates[d] = index(rest % extent);

@@ -123,7 +123,7 @@ export interface Storage {
   /** Views of stored tensors: no kernel, the same memory. */
   readonly aliases: ReadonlySet<number>;
   /** Reads the node where it is stored, else computes it in place. */
-  accessor(id: number): Accessor;
+  readonly accessor: (id: number) => Accessor;
 }
 
 export function liveNodes(graph: Graph): Set<number> {

@@ -8,16 +8,16 @@ import { type Graph, InvariantError, type Node, type Origin, type StateTensor } 
 
 export interface GraphBuilder {
   readonly nodes: readonly Node[];
-  add<K extends OperatorName>(
+  readonly add: <K extends OperatorName>(
     operator: K,
     attributes: OperatorAttributes[K],
     inputs: readonly number[],
     origin: Origin,
-  ): number;
-  state(tensor: StateTensor): number;
-  update(state: StateTensor, value: number): void;
-  shapeOf(node: number): readonly number[];
-  finish(): Graph;
+  ) => number;
+  readonly state: (tensor: StateTensor) => number;
+  readonly update: (state: StateTensor, value: number) => void;
+  readonly shapeOf: (node: number) => readonly number[];
+  readonly finish: () => Graph;
 }
 
 export function createGraphBuilder(name: string): GraphBuilder {

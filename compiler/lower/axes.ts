@@ -23,7 +23,7 @@ export interface Axes {
   /** Extent of the innermost tile. */
   readonly tile: ReadonlyMap<string, number>;
   /** What is left of an axis after the grid, the threads and the first `depth` loops. */
-  remaining(axis: string, depth: number): number;
+  readonly remaining: (axis: string, depth: number) => number;
 }
 
 export function cutAxes(kernel: Kernel, schedule: Schedule): Axes {

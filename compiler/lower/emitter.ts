@@ -19,21 +19,21 @@ interface Scope {
 
 export interface Emitter {
   /** Emits into the innermost scope. */
-  push(statement: Statement): void;
+  readonly push: (statement: Statement) => void;
   /** A loop around what `body` emits; nothing is emitted for a count of one. */
-  loop(name: string, count: number, body: (counter: Index) => void): void;
+  readonly loop: (name: string, count: number, body: (counter: Index) => void) => void;
   /** A scope of its own for statements that read the kernel's results. */
-  results(names: readonly string[], body: () => void): void;
+  readonly results: (names: readonly string[], body: () => void) => void;
   /** Defines an integer in the innermost scope. */
-  integer(name: string, value: Index): Index;
+  readonly integer: (name: string, value: Index) => Index;
   /** Prepares to emit these terms: counts how often each part is used. */
-  prepare(terms: readonly Term[]): void;
-  expression(term: Term): Expression;
+  readonly prepare: (terms: readonly Term[]) => void;
+  readonly expression: (term: Term) => Expression;
   /** From here on, in the innermost scope, the term is this expression. */
-  define(term: Term, expression: Expression): void;
+  readonly define: (term: Term, expression: Expression) => void;
   /** A fresh name. */
-  name(hint: string): string;
-  finish(): Statement[];
+  readonly name: (hint: string) => string;
+  readonly finish: () => Statement[];
 }
 
 type Children = readonly Term[];

@@ -40,18 +40,18 @@ export interface Place {
 }
 
 export interface Resolver {
-  tensor(id: number, coordinates: readonly Index[]): Place;
+  readonly tensor: (id: number, coordinates: readonly Index[]) => Place;
   /** Undefined where the operand is not staged. */
-  operand(name: string, coordinates: readonly Index[]): Place | undefined;
+  readonly operand: (name: string, coordinates: readonly Index[]) => Place | undefined;
   /** Renames the buffers inside an index (tensors to bindings). */
-  index(of: Index): Index;
+  readonly index: (of: Index) => Index;
 }
 
 /** Reductions with at most so many elements are opened in place. */
 export const largestOpenReduction = 64;
 
 export interface TermTable {
-  term(value: Value): Term;
+  readonly term: (value: Value) => Term;
 }
 
 export function createTermTable(resolve: Resolver): TermTable {

@@ -30,9 +30,9 @@ export interface LoweringContext {
   readonly seed: () => number;
   readonly step: () => number;
   /** The node of a parameter, by its path. */
-  parameter(path: string): number;
+  readonly parameter: (path: string) => number;
   /** A statistic that is no parameter: `bn1.running_mean`. */
-  statistic(path: string, channels: number): StateTensor;
+  readonly statistic: (path: string, channels: number) => StateTensor;
 }
 
 type LayerOf<K extends LayerKind> = Extract<CheckedLayer, { kind: K }>;

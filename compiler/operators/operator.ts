@@ -79,25 +79,25 @@ export interface GradientContext<K extends OperatorName> {
   readonly output: number;
   readonly upstream: number;
   /** Whether the gradient by that input is needed at all. */
-  needs(input: number): boolean;
-  shapeOf(node: number): readonly number[];
-  add<L extends OperatorName>(
+  readonly needs: (input: number) => boolean;
+  readonly shapeOf: (node: number) => readonly number[];
+  readonly add: <L extends OperatorName>(
     operator: L,
     attributes: OperatorAttributes[L],
     inputs: readonly number[],
     role: string,
-  ): number;
+  ) => number;
 }
 
 export interface Operator<K extends OperatorName> {
   /** One line in the notation of index expressions. */
   readonly summary: string;
-  shape(attributes: OperatorAttributes[K], inputs: readonly (readonly number[])[]): readonly number[];
-  define(
+  readonly shape: (attributes: OperatorAttributes[K], inputs: readonly (readonly number[])[]) => readonly number[];
+  readonly define: (
     attributes: OperatorAttributes[K],
     inputs: readonly Accessor[],
     shape: readonly number[],
-  ): (coordinates: readonly Index[]) => Value;
+  ) => (coordinates: readonly Index[]) => Value;
   /** Gradients by each input (undefined: none flows), or "none" for an operator that is never differentiated. */
   gradient: "none" | ((context: GradientContext<K>) => readonly (number | undefined)[]);
 }

@@ -8,8 +8,8 @@ import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
-  split(kernel: Kernel, target: T): readonly number[];
-  schedule(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, target: T): Schedule;
+  readonly split: (kernel: Kernel, target: T) => readonly number[];
+  readonly schedule: (kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, target: T) => Schedule;
 }
 
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {

@@ -249,6 +249,8 @@ function scheduleReduction(kernel: Kernel, analysis: Analysis): Schedule {
   const vector = chooseVector(kernel, analysis);
   const tile = chooseTile(kernel, analysis, vector);
   const steps = new Map(tile.steps);
+  if (vector && !steps.has(vector) && analysis.axes.some((axis) => axis.name === vector && axis.isDomain))
+    steps.set(vector, lanes);
   const { unroll, order } = chooseReduction(analysis, vector, tile.products);
   const grid = chooseGrid(analysis, vector, steps);
   const reductionCount = analysis.axes.filter((axis) => !axis.isDomain).length;
@@ -257,7 +259,7 @@ function scheduleReduction(kernel: Kernel, analysis: Analysis): Schedule {
   const outer = vectorReduces && reductionCount >= 3 ? order.filter((axis) => axis.name === "r0") : [];
   const inner = order.filter((axis) => !outer.includes(axis));
   const domainLoops = analysis.axes.flatMap((axis): AxisStep[] => {
-    const step = steps.get(axis.name) ?? (axis.name === vector ? Math.min(lanes, axis.extent) : 1);
+    const step = steps.get(axis.name) ?? 1;
     return axis.isDomain && step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
   });
   const loops: AxisStep[] = [

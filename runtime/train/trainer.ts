@@ -1,0 +1,211 @@
+/**
+ * The training loop.
+ *
+ * In: a model, its recipe, data, a device, a run folder. Out: a record for each epoch, files in the folder. What holds:
+ * the same seed on the same device gives the same bits; a checkpoint holds finite numbers only and is replaced whole.
+ *
+ * An epoch has floor(count / batch) steps: what is left over of the shuffled images (16 of CIFAR-10's 50,000 at batch 64)
+ * waits for the next epoch and its other order. Kernels thus have one batch size.
+ */
+import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
+import { compile } from "../../compiler/compile.ts";
+import type { DataSet, Split } from "../data/dataSet.ts";
+import type { Device } from "../device/device.ts";
+import { RuntimeFailure } from "../errors.ts";
+import type { RunFolder } from "../files/runFolder.ts";
+import type { Progress } from "../report/progress.ts";
+import { createBurstRunner, type BurstRunner } from "./bursts.ts";
+import { encodeCheckpoint, loadCheckpoint } from "./checkpoint.ts";
+import { drawCurves } from "./curves.ts";
+import { epochOrder } from "./epochOrder.ts";
+import type { EpochRecord } from "./epochRecord.ts";
+import { lossFailure } from "./lossFailure.ts";
+import { openPlanState, type PlanState } from "./planState.ts";
+
+export interface TrainingOptions {
+  readonly model: CheckedModel;
+  readonly recipe: TrainingRecipe;
+  readonly data: DataSet;
+  readonly device: Device;
+  readonly folder: RunFolder;
+  readonly progress: Progress;
+  /** Off: every operator is a kernel of its own. */
+  readonly fuse?: boolean;
+  /** Finishes the burst, saves `last.safetensors` and returns. */
+  readonly signal?: AbortSignal;
+  /** Starts from these weights (safetensors) instead of random ones. */
+  readonly weights?: { readonly bytes: Uint8Array; readonly name: string };
+}
+
+export interface TrainingResult {
+  readonly status: "finished" | "interrupted";
+  readonly records: readonly EpochRecord[];
+  readonly best: EpochRecord | undefined;
+  /** Steps trained in all. */
+  readonly steps: number;
+  /** What went wrong without harm, for people: the picture of the curve could not be drawn, say. */
+  readonly warnings: readonly string[];
+}
+
+interface Run extends TrainingOptions {
+  readonly state: PlanState;
+  readonly bursts: BurstRunner;
+  readonly stepsPerEpoch: number;
+  readonly evaluationSteps: number;
+}
+
+/** Steps of one epoch. */
+export function stepsPerEpoch(count: number, batch: number): number {
+  return Math.floor(count / batch);
+}
+
+/**
+ * Trains for the recipe's epochs. Throws a `RuntimeFailure`: "data" where there is less than one batch, "training" where
+ * the loss is no longer finite, "device" and "files" from below.
+ */
+export async function train(options: TrainingOptions): Promise<TrainingResult> {
+  const { model, recipe, data, device, fuse = true } = options;
+  checkCounts(recipe, data);
+  const counts = { train: data.train.count, test: data.test.count };
+  const { plan } = compile(model, recipe, { counts, target: device.target, fuse });
+  const session = await device.open(plan);
+  try {
+    const run: Run = {
+      ...options,
+      state: openPlanState(session, plan),
+      bursts: createBurstRunner(session, options.signal),
+      stepsPerEpoch: stepsPerEpoch(counts.train, recipe.batch),
+      evaluationSteps: Math.ceil(counts.test / recipe.batch),
+    };
+    run.state.set("control.seed", recipe.seed);
+    await session.run("initialise");
+    if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
+    upload(run.state, "train", data.train);
+    upload(run.state, "test", data.test);
+    run.state.write("test.order", Uint32Array.from({ length: counts.test }, (_, i) => i));
+    return await trainEpochs(run);
+  } finally {
+    await session.close();
+  }
+}
+
+function checkCounts({ batch }: TrainingRecipe, { name, train }: DataSet): void {
+  if (train.count >= batch) return;
+  throw new RuntimeFailure(
+    "data",
+    `${name} has ${train.count} training images, less than one batch of ${batch}`,
+    `Choose a batch of at most ${train.count}.`,
+  );
+}
+
+function upload(state: PlanState, name: string, { images, labels }: Split): void {
+  state.write(`${name}.images`, images);
+  state.write(`${name}.labels`, labels);
+}
+
+async function trainEpochs(run: Run): Promise<TrainingResult> {
+  const { recipe, folder, progress } = run;
+  const records: EpochRecord[] = [];
+  const warnings = new Set<string>();
+  let best: EpochRecord | undefined;
+  let steps = 0;
+  const result = (status: TrainingResult["status"]): TrainingResult => ({
+    status,
+    records,
+    best,
+    steps,
+    warnings: [...warnings],
+  });
+  await folder.startMetrics();
+  for (let epoch = 1; epoch <= recipe.epochs; epoch++) {
+    const trained = await trainEpoch(run, epoch, steps);
+    steps += trained.steps;
+    const tested = run.signal?.aborted ? undefined : await evaluate(run);
+    if (!tested) {
+      await folder.writeCheckpoint("last", await checkpoint(run, epoch - 1, steps, records.at(-1)));
+      return result("interrupted");
+    }
+    const record: EpochRecord = { epoch, ...trained.record, ...tested };
+    records.push(record);
+    const bytes = await checkpoint(run, epoch, steps, record);
+    if (!best || record.testAccuracy > best.testAccuracy) {
+      best = record;
+      await folder.writeCheckpoint("best", bytes);
+    }
+    await folder.writeCheckpoint("last", bytes);
+    await folder.appendMetrics(record);
+    const warning = await drawCurves(folder, records, { title: run.model.name, epochs: recipe.epochs });
+    if (warning !== undefined) warnings.add(warning);
+    progress.endEpoch(record);
+  }
+  return result("finished");
+}
+
+function checkpoint(run: Run, epoch: number, step: number, record: EpochRecord | undefined): Promise<Uint8Array> {
+  return encodeCheckpoint(run.model, run.state, {
+    model: run.model.name,
+    data: run.data.name,
+    seed: String(run.recipe.seed),
+    epoch: String(epoch),
+    step: String(step),
+    ...(record ? { accuracy: String(record.testAccuracy) } : {}),
+  });
+}
+
+interface EpochOutcome {
+  readonly steps: number;
+  readonly record: Pick<EpochRecord, "trainLoss" | "seconds" | "imagesPerSecond">;
+}
+
+async function trainEpoch(run: Run, epoch: number, stepsBefore: number): Promise<EpochOutcome> {
+  const { state, recipe, data, progress } = run;
+  state.write("train.order", epochOrder(recipe.seed, epoch, data.train.count));
+  restart(state);
+  progress.startEpoch(epoch);
+  const start = performance.now();
+  let loss = 0;
+  const steps = await run.bursts.run("trainStep", run.stepsPerEpoch, async (done) => {
+    const [lossSum, correct, badStep] = await readMetrics(state);
+    if (badStep > 0) throw await lossFailure({ ...run, epoch, step: badStep });
+    const images = done * recipe.batch;
+    const seconds = (performance.now() - start) / 1000;
+    loss = lossSum / images;
+    const stepsLeft = recipe.epochs * run.stepsPerEpoch - stepsBefore - done;
+    progress.update({
+      step: done,
+      loss,
+      accuracy: correct / images,
+      imagesPerSecond: images / seconds,
+      secondsLeft: (stepsLeft * seconds) / done,
+    });
+  });
+  const seconds = (performance.now() - start) / 1000;
+  return { steps, record: { trainLoss: loss, seconds, imagesPerSecond: (steps * recipe.batch) / seconds } };
+}
+
+/** Sets what a pass over a data set counts to its beginning. */
+function restart(state: PlanState): void {
+  state.set("control.batch", 0);
+  state.set("metrics.loss", 0);
+  state.set("metrics.correct", 0);
+}
+
+/** Sums over the samples since `restart`, and the number of the first step with a loss that is not finite. */
+async function readMetrics(state: PlanState): Promise<readonly [number, number, number]> {
+  const [loss, correct, badStep] = await Promise.all([
+    state.get("metrics.loss"),
+    state.get("metrics.correct"),
+    state.get("metrics.firstBadStep"),
+  ]);
+  return [loss, correct, badStep];
+}
+
+/** Loss and accuracy on the test set; undefined if stopped before the end. */
+async function evaluate(run: Run): Promise<Pick<EpochRecord, "testLoss" | "testAccuracy"> | undefined> {
+  restart(run.state);
+  const steps = await run.bursts.run("evaluateStep", run.evaluationSteps, async () => {});
+  if (steps < run.evaluationSteps) return undefined;
+  const [loss, correct] = await readMetrics(run.state);
+  const { count } = run.data.test;
+  return { testLoss: loss / count, testAccuracy: correct / count };
+}
