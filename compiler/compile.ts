@@ -13,6 +13,7 @@ import { type LoweredKernel, lowerKernel, resolveStorage } from "./lower/lowerKe
 import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
 import { printNest } from "./nest/printNest.ts";
+import { mergeBindings } from "./plan/mergeBindings.ts";
 import { kernelHeader, kernelName, fileName } from "./plan/names.ts";
 import { byteLength, type Placement, placeStates, placeTemporaries, type Use } from "./plan/memory.ts";
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
@@ -133,10 +134,12 @@ export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgra
   programs.forEach((program, p) => {
     const offsets = arenas[p]?.offsets ?? new Map<number, number>();
     dispatches[program.name] = program.kernels.map((scheduled) => {
-      const { nest, tensors } = scheduled.lowered;
+      const { lowered } = scheduled;
+      const places = lowered.tensors.map((id) => bindingOf(id, program.tensors, layout, offsets));
+      const limit = target.kind === "wgsl" ? target.maximumBindings : Infinity;
+      const { nest, places: bindings } = mergeBindings(lowered.nest, places, limit);
       kernels.push(planKernel(nest, kernels.length, target));
       nests.push(nest);
-      const bindings = tensors.map((id) => bindingOf(id, program.tensors, layout, offsets));
       return { kernel: kernels.length - 1, bindings };
     });
   });
