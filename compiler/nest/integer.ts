@@ -76,16 +76,39 @@ function atomRange(atom: Atom): [number, number] {
   }
 }
 
+/** Its key is long and seldom asked for: made when it is. */
+class NormalForm implements Index {
+  private text: string | undefined;
+
+  constructor(
+    readonly constant: number,
+    readonly terms: readonly Term[],
+    readonly minimum: number,
+    readonly maximum: number,
+  ) {}
+
+  get key(): string {
+    if (this.text === undefined) {
+      let text = "";
+      for (const { factor, key } of this.terms) text += `${factor}*${key}+`;
+      this.text = text + this.constant;
+    }
+    return this.text;
+  }
+}
+
 function make(constant: number, terms: readonly Term[]): Index {
   let minimum = constant;
   let maximum = constant;
   for (const { atom, factor } of terms) {
-    const [low, high] = atomRange(atom);
+    const isVariable = atom.kind === "variable";
+    const range = isVariable ? undefined : atomRange(atom);
+    const low = isVariable ? atom.minimum : (range?.[0] ?? 0);
+    const high = isVariable ? atom.maximum : (range?.[1] ?? 0);
     minimum += factor > 0 ? factor * low : factor * high;
     maximum += factor > 0 ? factor * high : factor * low;
   }
-  const key = [...terms.map((term) => `${term.factor}*${term.key}`), constant].join("+");
-  return { constant, terms, minimum, maximum, key };
+  return new NormalForm(constant, terms, minimum, maximum);
 }
 
 const smallConstants = new Map<number, Index>();
@@ -114,24 +137,46 @@ export function isConstant(value: Index): boolean {
   return value.terms.length === 0;
 }
 
+/** Merges two lists of terms, both in the order of their keys. */
+function mergeTerms(a: readonly Term[], b: readonly Term[]): readonly Term[] {
+  if (a.length === 0) return b;
+  if (b.length === 0) return a;
+  const merged: Term[] = [];
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    const left = a[i];
+    const right = b[j];
+    if (left === undefined && right === undefined) return merged;
+    if (right === undefined || (left !== undefined && left.key < right.key)) {
+      if (left !== undefined) merged.push(left);
+      i++;
+    } else if (left === undefined || right.key < left.key) {
+      merged.push(right);
+      j++;
+    } else {
+      const factor = left.factor + right.factor;
+      if (factor !== 0) merged.push({ ...left, factor });
+      i++;
+      j++;
+    }
+  }
+}
+
 /** Adds indices; equal atoms merge, and `c·(e div c) + (e mod c)` becomes `e` again. */
 export function add(...values: IndexLike[]): Index {
   let constantPart = 0;
-  const terms = new Map<string, Term>();
+  let terms: readonly Term[] = [];
   for (const value of values) {
-    if (typeof value === "number") {
-      constantPart += value;
-      continue;
-    }
-    constantPart += value.constant;
-    for (const term of value.terms) {
-      const factor = (terms.get(term.key)?.factor ?? 0) + term.factor;
-      if (factor === 0) terms.delete(term.key);
-      else terms.set(term.key, { ...term, factor });
+    if (typeof value === "number") constantPart += value;
+    else {
+      constantPart += value.constant;
+      terms = mergeTerms(terms, value.terms);
     }
   }
-  const sorted = [...terms.values()].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  return recombine(constantPart, sorted);
+  return terms.some((term) => term.atom.kind === "remainder")
+    ? recombine(constantPart, terms)
+    : make(constantPart, terms);
 }
 
 function recombine(constantPart: number, terms: readonly Term[]): Index {
