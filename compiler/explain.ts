@@ -43,10 +43,15 @@ function originText({ layer, line, role }: Origin): string {
 
 /** `%12 = conv(%3, %7) [64, 6, 28, 28]   # conv1 (line 4)`; formulas and attributes where they say something. */
 export function printGraph(graph: Graph): string {
-  const rows = graph.nodes.map((node) => [nodeText(node), `${shapeText(node.shape)} ${node.type}`, originText(node.origin)]);
+  const rows = graph.nodes.map((node) => [
+    nodeText(node),
+    `${shapeText(node.shape)} ${node.type}`,
+    originText(node.origin),
+  ]);
   const widths = [0, 1].map((column) => Math.min(70, Math.max(0, ...rows.map((row) => row[column]?.length ?? 0))));
   const lines = rows.map(
-    ([text = "", shape = "", origin = ""]) => `  ${text.padEnd(widths[0] ?? 0)}  ${shape.padEnd(widths[1] ?? 0)}  # ${origin}`,
+    ([text = "", shape = "", origin = ""]) =>
+      `  ${text.padEnd(widths[0] ?? 0)}  ${shape.padEnd(widths[1] ?? 0)}  # ${origin}`,
   );
   const updates = graph.updates.map(({ state, value }) => `  ${state.name} := %${value}`);
   const used = [...new Set(graph.nodes.map(({ operator }) => operator))].filter((name) => name !== "state");
@@ -82,7 +87,14 @@ function detailText(value: unknown): string {
 }
 
 const symbols = { add: "+", subtract: "-", multiply: "*", divide: "/" } as const;
-const comparisons = { less: "<", lessEqual: "<=", equal: "==", notEqual: "!=", greater: ">", greaterEqual: ">=" } as const;
+const comparisons = {
+  less: "<",
+  lessEqual: "<=",
+  equal: "==",
+  notEqual: "!=",
+  greater: ">",
+  greaterEqual: ">=",
+} as const;
 
 /** A formula in the notation of arithmetic, its arguments by the names given. */
 export function printFormula(formula: Formula, names: readonly string[]): string {
@@ -114,23 +126,31 @@ export function printFormula(formula: Formula, names: readonly string[]): string
   }
 }
 
-function sections(compilation: Compilation, print: (program: ScheduledProgram) => string[]): string {
-  return compilation.programs
-    .map((program) => [`program ${program.name}: ${program.kernels.length} kernels`, "", ...print(program)].join("\n"))
-    .join("\n\n");
+/** A section a program, training first; kernels have the numbers of the plan. */
+function sections(compilation: Compilation, print: (program: ScheduledProgram, first: number) => string[]): string {
+  let count = 0;
+  const texts = compilation.programs.map((program) => {
+    const first = count;
+    count += program.kernels.length;
+    return [`program ${program.name}: ${program.kernels.length} kernels`, "", ...print(program, first)].join("\n");
+  });
+  // The first values are many small kernels that nobody looks for.
+  const [initialise = "", ...others] = texts;
+  return [...others, initialise].join("\n\n");
 }
 
-function printKernels(program: ScheduledProgram): string[] {
-  return program.kernels.flatMap((scheduled, number) => {
+const numbered = (number: number, name: string): string => `${String(number).padStart(3)}  ${name}`;
+
+function printKernels(program: ScheduledProgram, first: number): string[] {
+  return program.kernels.flatMap((scheduled, i) => {
     const { kernel, name } = scheduled;
     const computes = [...new Set(kernel.origins.map(originText))];
     const { reads, writes } = accesses(scheduled, program.tensors);
     const reduction = kernel.accumulators.map(({ operator }) => operator).join(", ");
+    const over = kernel.extents.length > 0 ? `, over ${shapeText(kernel.extents)}: ${reduction}` : "";
     return [
-      `${String(number).padStart(3)}  ${name}`,
-      `     for each of ${shapeText(kernel.domain)}${
-        kernel.extents.length > 0 ? `, over ${shapeText(kernel.extents)}: ${reduction}` : ""
-      }`,
+      numbered(first + i, name),
+      `     for each of ${shapeText(kernel.domain)}${over}`,
       ...(computes.length > 1 ? computes.map((line) => `     computes ${line}`) : []),
       ...reads.map((line) => `     reads    ${line}`),
       ...writes.map((line) => `     writes   ${line}`),
@@ -157,9 +177,9 @@ function accesses(
   return { reads, writes };
 }
 
-function printSchedules(program: ScheduledProgram): string[] {
-  return program.kernels.flatMap(({ name, schedule, lowered }, number) => [
-    `${String(number).padStart(3)}  ${name}`,
+function printSchedules(program: ScheduledProgram, first: number): string[] {
+  return program.kernels.flatMap(({ name, schedule, lowered }, i) => [
+    numbered(first + i, name),
     `     ${printSchedule(schedule)}`,
     "",
     ...printNest(lowered.nest)
@@ -173,7 +193,9 @@ function printSchedules(program: ScheduledProgram): string[] {
 /** Buffers, named states and the dispatch lists. */
 export function printPlan(plan: ExecutionPlan): string {
   const grouped = (bytes: number): string => bytes.toLocaleString("en").padStart(12);
-  const buffers = plan.buffers.map(({ name, bytes }, i) => `  ${String(i).padStart(2)}  ${grouped(bytes)} bytes  ${name}`);
+  const buffers = plan.buffers.map(
+    ({ name, bytes }, i) => `  ${String(i).padStart(2)}  ${grouped(bytes)} bytes  ${name}`,
+  );
   const states = Object.entries(plan.tensors).map(
     ([name, { buffer, offset, type, shape }]) => `  ${name} ${type}${shapeText(shape)}: buffer ${buffer} at ${offset}`,
   );
@@ -186,7 +208,14 @@ export function printPlan(plan: ExecutionPlan): string {
       return `  ${String(kernel).padStart(3)}  ${kernelName}: ${workgroups} workgroups, bindings ${places}`;
     }),
   ]);
-  return [`plan version ${plan.version} for ${plan.target}`, "", "buffers", ...buffers, "", "states", ...states, ...programs].join(
-    "\n",
-  );
+  return [
+    `plan version ${plan.version} for ${plan.target}`,
+    "",
+    "buffers",
+    ...buffers,
+    "",
+    "states",
+    ...states,
+    ...programs,
+  ].join("\n");
 }

@@ -27,7 +27,7 @@ export function openPlanState(session: Session, plan: ExecutionPlan): PlanState 
   };
   const write: PlanState["write"] = (name, values) => {
     const { buffer, offset } = tensor(name);
-    session.write(buffer, offset, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    session.write(buffer, offset, wholeWords(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)));
   };
   const bytesOf = async (name: string): Promise<ArrayBuffer> => {
     const { buffer, offset, shape } = tensor(name);
@@ -45,4 +45,12 @@ export function openPlanState(session: Session, plan: ExecutionPlan): PlanState 
     },
     shapeOf: (name) => tensor(name).shape,
   };
+}
+
+/** Devices take whole words; states end at multiples of 256 bytes, so there is room for the zeros. */
+function wholeWords(bytes: Uint8Array): Uint8Array {
+  if (bytes.length % 4 === 0) return bytes;
+  const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+  padded.set(bytes);
+  return padded;
 }

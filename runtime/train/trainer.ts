@@ -82,7 +82,10 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
     upload(run.state, "train", data.train);
     upload(run.state, "test", data.test);
-    run.state.write("test.order", Uint32Array.from({ length: counts.test }, (_, i) => i));
+    run.state.write(
+      "test.order",
+      Uint32Array.from({ length: counts.test }, (_, i) => i),
+    );
     return await trainEpochs(run);
   } finally {
     await session.close();
@@ -163,24 +166,39 @@ async function trainEpoch(run: Run, epoch: number, stepsBefore: number): Promise
   restart(state);
   progress.startEpoch(epoch);
   const start = performance.now();
+  const meter = createMeter(stepsBefore === 0);
   let loss = 0;
   const steps = await run.bursts.run("trainStep", run.stepsPerEpoch, async (done) => {
     const [lossSum, correct, badStep] = await readMetrics(state);
     if (badStep > 0) throw await lossFailure({ ...run, epoch, step: badStep });
     const images = done * recipe.batch;
-    const seconds = (performance.now() - start) / 1000;
     loss = lossSum / images;
-    const stepsLeft = recipe.epochs * run.stepsPerEpoch - stepsBefore - done;
+    const stepsPerSecond = meter(done);
     progress.update({
       step: done,
       loss,
       accuracy: correct / images,
-      imagesPerSecond: images / seconds,
-      secondsLeft: (stepsLeft * seconds) / done,
+      imagesPerSecond: stepsPerSecond * recipe.batch,
+      secondsLeft: (recipe.epochs * run.stepsPerEpoch - stepsBefore - done) / stepsPerSecond,
     });
   });
   const seconds = (performance.now() - start) / 1000;
   return { steps, record: { trainLoss: loss, seconds, imagesPerSecond: (steps * recipe.batch) / seconds } };
+}
+
+/** Steps a second of an epoch so far; the very first burst, in which drivers still compile, does not count once there are others. */
+function createMeter(isFirst: boolean): (done: number) => number {
+  let start = performance.now();
+  let before = 0;
+  return (done) => {
+    const now = performance.now();
+    const rate = ((done - before) * 1000) / Math.max(0.001, now - start);
+    if (isFirst && before === 0) {
+      start = now;
+      before = done;
+    }
+    return rate;
+  };
 }
 
 /** Sets what a pass over a data set counts to its beginning. */

@@ -1,0 +1,53 @@
+/**
+ * The command line: a table of commands, and one place where everything thrown becomes a message and an exit code.
+ *
+ * In: arguments and streams. Out: the exit code. What holds: a command loads what it needs when it runs, so that starting
+ * costs little.
+ */
+import { Command } from "commander";
+import { defineCheck } from "./commands/check.ts";
+import { defineCompile } from "./commands/compile.ts";
+import { defineDoctor } from "./commands/doctor.ts";
+import { defineExplain } from "./commands/explain.ts";
+import { defineTrain } from "./commands/train.ts";
+import { type CommandContext, exitCode, type Perform } from "./context.ts";
+import { reportProblem } from "./reportProblem.ts";
+import { version } from "./version.ts";
+
+/** In the order of the help. */
+const commands = [defineCheck, defineTrain, defineCompile, defineExplain, defineDoctor];
+
+const examples = `
+Examples:
+  cnnc check examples/lenet.cnn
+  cnnc train examples/lenet.cnn --epochs 2 --seed 1
+  cnnc explain examples/lenet.cnn --stage kernels
+  cnnc explain CNN204`;
+
+/** Runs one command line. */
+export async function run(context: CommandContext): Promise<number> {
+  let code: number = exitCode.fine;
+  const perform = async (work: Perform): Promise<void> => {
+    code = await work(context);
+  };
+  const program = new Command("cnnc")
+    .description("Trains convolutional networks that are written in a small language.")
+    .version(version(), "-V, --version", "print the version")
+    .addHelpText("after", examples)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.out.write(text),
+      writeErr: (text) => void context.err.write(text),
+    });
+  // Commands made with `command()` inherit exitOverride and configureOutput, so these come first.
+  for (const define of commands) define(program, perform);
+  for (const command of program.commands)
+    command.showHelpAfterError(`(\`cnnc ${command.name()} --help\` shows what there is)`);
+  try {
+    await program.parseAsync([...context.arguments], { from: "user" });
+    return code;
+  } catch (problem) {
+    return reportProblem(problem, context);
+  }
+}

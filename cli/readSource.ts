@@ -1,0 +1,65 @@
+/**
+ * Reads a `.cnn` file.
+ *
+ * In: the path as given. Out: its text, decoded leniently (the checker reports what is no text); or a `UserError`.
+ */
+import { constants } from "node:fs";
+import { open, readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { nearest } from "../language/suggest.ts";
+import { UserError } from "./userError.ts";
+
+/** No program is longer; what is, was named by mistake. */
+const maximumBytes = 4 * 2 ** 20;
+
+/** The text of the file. Bytes that are not UTF-8 become U+FFFD; a byte order mark is dropped. */
+export async function readSource(path: string): Promise<string> {
+  try {
+    // Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const status = await file.stat();
+      if (status.isDirectory()) throw await folderError(path);
+      if (status.size > maximumBytes)
+        throw new UserError(`\`${path}\` has ${status.size} bytes: it is no program`, "Name a .cnn file.");
+      return new TextDecoder().decode(await file.readFile());
+    } finally {
+      await file.close();
+    }
+  } catch (problem) {
+    throw problem instanceof UserError ? problem : await readError(path, problem);
+  }
+}
+
+async function readError(path: string, problem: unknown): Promise<UserError> {
+  const code = problem instanceof Error && "code" in problem ? String(problem.code) : "";
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return new UserError(`there is no file \`${path}\``, await similarFile(path));
+  if (code === "EISDIR") return folderError(path);
+  if (code === "EACCES" || code === "EPERM")
+    return new UserError(`\`${path}\` may not be read`, `Give yourself the right to: \`chmod u+r ${path}\`.`);
+  const reason = problem instanceof Error ? problem.message : String(problem);
+  return new UserError(`\`${path}\` cannot be read: ${reason}`, "Name a readable .cnn file.");
+}
+
+async function programsIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith(".cnn")).sort();
+}
+
+async function folderError(path: string): Promise<UserError> {
+  const [first] = await programsIn(path);
+  const remedy =
+    first === undefined ? "Name a .cnn file." : `Name a file in it: \`${join(path, first)}\`, for example.`;
+  return new UserError(`\`${path}\` is a folder, not a file`, remedy);
+}
+
+async function similarFile(path: string): Promise<string> {
+  const folder = dirname(path);
+  const names = await programsIn(folder);
+  const name = basename(path);
+  const found = names.includes(`${name}.cnn`) ? `${name}.cnn` : nearest(name, names);
+  if (found !== undefined) return `Did you mean \`${join(folder, found)}\`?`;
+  const [first] = names;
+  return first === undefined ? "Name a .cnn file." : `There is \`${join(folder, first)}\`, for example.`;
+}

@@ -1,0 +1,196 @@
+/**
+ * What `cnnc train` does: program, data, device, training, farewell.
+ *
+ * In: a file and options. Out: the exit code and a run folder. What holds: the device is closed however it ends.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TrainingRecipe } from "../language/index.ts";
+import { loadData } from "../runtime/data/loadData.ts";
+import type { DataSet } from "../runtime/data/dataSet.ts";
+import { chooseDevice } from "../runtime/device/chooseDevice.ts";
+import type { Device } from "../runtime/device/device.ts";
+import { openRunFolder, type RunFolder } from "../runtime/files/runFolder.ts";
+import { curveText } from "../runtime/report/curveText.ts";
+import { createProgress } from "../runtime/report/progress.ts";
+import { stepsPerEpoch, train, type TrainingResult } from "../runtime/train/trainer.ts";
+import type { TrainFlags } from "./commands/train.ts";
+import { type CommandContext, exitCode } from "./context.ts";
+import { continuation } from "./continuation.ts";
+import { downloadMeter } from "./downloadMeter.ts";
+import { listenForInterruption } from "./interruption.ts";
+import { loadProgram, type LoadedProgram } from "./loadProgram.ts";
+import { restart } from "./restart.ts";
+import { UserError } from "./userError.ts";
+import { version } from "./version.ts";
+
+export async function trainProgram(file: string, flags: TrainFlags, context: CommandContext): Promise<number> {
+  const loaded = await loadProgram(file, flags.model, context);
+  if (!loaded) return exitCode.program;
+  const program = { ...loaded, recipe: withFlags(loaded.recipe, flags) };
+  checkFlags(file, flags, loaded.recipe);
+  const weights = await readWeights(flags.weights);
+  const choice = await chooseDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
+  if ("restartWith" in choice) return restart(choice.restartWith);
+  const { device, reason } = choice;
+  try {
+    const { name, driver } = device.description;
+    context.err.write(`device: ${name} (${driver}): ${reason}\n`);
+    return await trainOn({ flags, program, device, context, ...(weights ? { weights } : {}) });
+  } finally {
+    await device.close();
+  }
+}
+
+/** Options that would do nothing are mistakes. */
+function checkFlags(file: string, { data, device, threads }: TrainFlags, recipe: TrainingRecipe): void {
+  if (data !== undefined && recipe.data.name !== "cifar10")
+    throw new UserError(
+      `\`${file}\` trains on ${recipe.data.name}, which is built in: --data has no meaning there`,
+      "Leave --data out, or write `data cifar10` in the program.",
+    );
+  if (threads !== undefined && device === "gpu")
+    throw new UserError("--threads is for the CPU device", "Leave it out, or take --device cpu.");
+}
+
+/** Options take precedence over the program. */
+function withFlags(recipe: TrainingRecipe, { epochs, batch, lr, seed }: TrainFlags): TrainingRecipe {
+  return {
+    ...recipe,
+    epochs: epochs ?? recipe.epochs,
+    batch: batch ?? recipe.batch,
+    seed: seed ?? recipe.seed,
+    optimizer: { ...recipe.optimizer, learningRate: lr ?? recipe.optimizer.learningRate },
+  };
+}
+
+async function readWeights(path: string | undefined): Promise<{ bytes: Uint8Array; name: string } | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return { bytes: await readFile(path), name: path };
+  } catch (problem) {
+    const reason = problem instanceof Error ? problem.message : String(problem);
+    throw new UserError(
+      `the weights \`${path}\` cannot be read: ${reason}`,
+      "Name a .safetensors file of an earlier run.",
+    );
+  }
+}
+
+interface Job {
+  readonly flags: TrainFlags;
+  readonly program: LoadedProgram;
+  readonly device: Device;
+  readonly context: CommandContext;
+  readonly weights?: { readonly bytes: Uint8Array; readonly name: string };
+}
+
+async function trainOn(job: Job): Promise<number> {
+  const { flags, program, device, context } = job;
+  const { model, recipe, source } = program;
+  const { out, err } = context;
+  // The folder comes first: a download of minutes must not end in a folder that cannot be written.
+  const folder = await openRunFolder(flags.out ?? join("runs", model.name.toLowerCase()));
+  const interruption = listenForInterruption(() =>
+    err.write("\nFinishing the step and saving. Press Ctrl-C again to leave at once.\n"),
+  );
+  try {
+    const data = await readData(job, interruption.signal);
+    if (!data) return exitCode.interrupted;
+    await folder.writeProgram(source);
+    await folder.writeRun(describeRun(job, data));
+    const progress = createProgress(out, {
+      epochs: recipe.epochs,
+      stepsPerEpoch: stepsPerEpoch(data.train.count, recipe.batch),
+    });
+    try {
+      const { signal } = interruption;
+      const weights = job.weights ? { weights: job.weights } : {};
+      const result = await train({
+        model,
+        recipe,
+        data,
+        device,
+        folder,
+        progress,
+        signal,
+        fuse: flags.fuse,
+        ...weights,
+      });
+      progress.stop();
+      return sayFarewell(job, folder, result);
+    } finally {
+      progress.stop();
+    }
+  } finally {
+    interruption.stop();
+  }
+}
+
+/** Undefined if the user stopped it. */
+async function readData({ flags, program, context }: Job, signal: AbortSignal): Promise<DataSet | undefined> {
+  const { name } = program.recipe.data;
+  const meter = downloadMeter(context.err);
+  try {
+    const { data, notice } = await loadData(name, {
+      ...(flags.data === undefined ? { fallback: true } : { path: flags.data }),
+      onProgress: meter.show,
+      signal,
+    });
+    meter.end();
+    if (notice !== undefined) context.err.write(`${notice}\n`);
+    const { train: training, test } = data;
+    const counts = `${training.count.toLocaleString("en")} to train on, ${test.count.toLocaleString("en")} to test`;
+    context.err.write(`data: ${data.name} (${data.note}), ${counts}\n`);
+    return data;
+  } catch (problem) {
+    meter.end();
+    if (!signal.aborted) throw problem;
+    context.err.write("Stopped before training began; there is nothing to save.\n");
+    return undefined;
+  }
+}
+
+/** What `run.json` holds. */
+function describeRun({ flags, program, device, context }: Job, data: DataSet): object {
+  const { model, recipe } = program;
+  return {
+    cnnc: version(),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    device: device.description,
+    fused: flags.fuse,
+    model: model.name,
+    data: data.name,
+    seed: recipe.seed,
+    batch: recipe.batch,
+    epochs: recipe.epochs,
+    optimizer: recipe.optimizer,
+    ...(flags.weights === undefined ? {} : { weights: flags.weights }),
+    command: ["cnnc", ...context.arguments],
+    started: new Date().toISOString(),
+  };
+}
+
+function sayFarewell({ program, context }: Job, folder: RunFolder, result: TrainingResult): number {
+  const { out, err } = context;
+  const { records, best, steps, status } = result;
+  const { recipe } = program;
+  if (records.length > 0) out.write(`\n${curveText(records, { epochs: recipe.epochs }).trimEnd()}\n\n`);
+  if (best) out.write(`best: ${(100 * best.testAccuracy).toFixed(1)} % of the test images after epoch ${best.epoch}\n`);
+  for (const warning of result.warnings) err.write(`warning: ${warning}\n`);
+  if (status === "finished") {
+    out.write(`files: ${folder.path} (weights, metrics.jsonl, curve.svg, curve.png)\n`);
+    return exitCode.fine;
+  }
+  const last = join(folder.path, "last.safetensors");
+  const left = recipe.epochs - records.length;
+  err.write(`Stopped after ${steps.toLocaleString("en")} steps. The weights are in ${last}. To go on from them:\n`);
+  const command = continuation(context.arguments, {
+    "--weights": last,
+    "--epochs": String(left),
+    "--out": `${folder.path}-continued`,
+  });
+  err.write(`  ${command}\n`);
+  return exitCode.interrupted;
+}

@@ -1,0 +1,61 @@
+/**
+ * Writing without losing: a file is written beside its place, flushed, and only then renamed. Whatever fails (a full disk, a
+ * crash), what stood there before still stands.
+ */
+import { open, rename, rm } from "node:fs/promises";
+import { RuntimeFailure } from "../errors.ts";
+
+/** What users can do about the usual errors of a file system. */
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: "Free some space, or write elsewhere with --out; nothing written earlier is lost.",
+  EDQUOT: "Your quota is used up: free some space, or write elsewhere with --out.",
+  EACCES: "Choose a folder that you may write to with --out.",
+  EPERM: "Choose a folder that you may write to with --out.",
+  EROFS: "The file system is read-only: choose another place with --out.",
+  ENOTDIR: "A part of the path is a file: choose another place with --out.",
+  EISDIR: "There is a folder of that name: move it away, or choose another place with --out.",
+  EEXIST: "There is a file of that name: move it away, or choose another place with --out.",
+};
+
+export function fileFailure(path: string, problem: unknown): RuntimeFailure {
+  if (problem instanceof RuntimeFailure) return problem;
+  const code = problem instanceof Error && "code" in problem ? String(problem.code) : "";
+  const text = problem instanceof Error ? problem.message : String(problem);
+  const remedy = remedies[code] ?? "Check the path, or choose another place with --out.";
+  return new RuntimeFailure("files", `${path} can't be written: ${text}`, remedy, { cause: problem });
+}
+
+/** How bytes get into a file; tests put a failing one in its place. */
+export interface Writer {
+  write(path: string, content: string | Uint8Array): Promise<void>;
+}
+
+const diskWriter: Writer = {
+  async write(path, content) {
+    const file = await open(path, "w");
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  },
+};
+
+let uniqueNumber = 0;
+
+/** Throws a `RuntimeFailure` of kind "files"; then `path` is as it was. */
+export async function writeAtomically(
+  path: string,
+  content: string | Uint8Array,
+  writer: Writer = diskWriter,
+): Promise<void> {
+  const beside = `${path}.${process.pid}-${uniqueNumber++}.partial`;
+  try {
+    await writer.write(beside, content);
+    await rename(beside, path);
+  } catch (problem) {
+    await rm(beside, { force: true }).catch(() => undefined);
+    throw fileFailure(path, problem);
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The JavaScript of the package: sources bundled into few files, because starting costs time for every file.
+ *
+ * In: a folder to write to. Out: entry points and the chunks that they share. What holds: `cnnc check` loads its own
+ * chunk, the language and the parser; everything else is behind dynamic imports.
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** What is bundled, since every command needs it; other dependencies stay packages of their own. */
+const bundled = new Set(["chevrotain", "commander"]);
+
+const entryPoints = ["cli/main.ts", "index.ts", "compiler/index.ts", "runtime/index.ts"];
+
+/** @param {string} outdir */
+export async function bundle(outdir) {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const { dependencies } = /** @type {{ dependencies: Record<string, string> }} */ (JSON.parse(text));
+  await build({
+    absWorkingDir: root,
+    entryPoints,
+    outdir,
+    outbase: root,
+    entryNames: "[dir]/[name]",
+    chunkNames: "chunks/[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    external: Object.keys(dependencies).filter((name) => !bundled.has(name)),
+    // commander is CommonJS and requires Node's own modules.
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
+    logLevel: "warning",
+  });
+}

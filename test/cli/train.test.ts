@@ -1,0 +1,203 @@
+/** `cnnc train` as a user meets it: a run folder from start to end, Ctrl-C, and everything that can be wrong. */
+import { spawn } from "node:child_process";
+import { access, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { decodeSafetensors } from "../../runtime/files/safetensors.ts";
+import type { EpochRecord } from "../../runtime/train/epochRecord.ts";
+import { smallProgram, useCli } from "./cliSupport.ts";
+
+const cli = useCli();
+/** No driver is found where this names none. */
+const noAdapter = { VK_ICD_FILENAMES: "/nonexistent.json", VK_DRIVER_FILES: "/nonexistent.json" };
+
+async function program(name: string, text = smallProgram): Promise<string> {
+  await writeFile(join(cli.folder, name), text);
+  return name;
+}
+
+async function records(folder: string): Promise<EpochRecord[]> {
+  const text = await readFile(join(cli.folder, folder, "metrics.jsonl"), "utf8");
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as EpochRecord);
+}
+
+test("an epoch on shapes: everything is in the run folder", async () => {
+  const file = await program("small.cnn");
+  const { code, out, err } = await cli.run(["train", file, "--device", "cpu", "--threads", "2"]);
+  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(err).toContain("device: WebAssembly SIMD on 2 threads");
+  expect(out).toContain("runs/small");
+  const folder = join(cli.folder, "runs", "small");
+  expect((await readdir(folder)).sort()).toEqual(
+    expect.arrayContaining(["best.safetensors", "curve.svg", "last.safetensors", "metrics.jsonl", "run.json"]),
+  );
+  const [record, ...more] = await records("runs/small");
+  expect(more).toEqual([]);
+  expect(Object.keys(record ?? {})).toEqual([
+    "epoch",
+    "trainLoss",
+    "seconds",
+    "imagesPerSecond",
+    "testLoss",
+    "testAccuracy",
+  ]);
+  // Ten classes: chance is 0.1, so this network has learned.
+  expect(record?.testAccuracy).toBeGreaterThan(0.2);
+  expect(record?.trainLoss).toBeLessThan(Math.log(10));
+  const run = JSON.parse(await readFile(join(folder, "run.json"), "utf8")) as Record<string, unknown>;
+  expect(run).toMatchObject({ seed: 3, batch: 250, data: "shapes", device: { kind: "cpu" }, node: process.version });
+  expect(run["command"]).toEqual(["cnnc", "train", file, "--device", "cpu", "--threads", "2"]);
+  const { tensors, metadata } = decodeSafetensors(await readFile(join(folder, "last.safetensors")), "last");
+  expect(Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]))).toEqual({
+    "conv1.weight": [4, 3, 6, 6],
+    "conv1.bias": [4],
+    "bn1.weight": [4],
+    "bn1.bias": [4],
+    "bn1.running_mean": [4],
+    "bn1.running_var": [4],
+    "fc1.weight": [10, 196],
+    "fc1.bias": [10],
+  });
+  expect(metadata).toMatchObject({ epoch: "1", seed: "3", accuracy: String(record?.testAccuracy) });
+});
+
+test("one seed gives the same bits for any number of threads, another seed others", async () => {
+  const file = await program("seeds.cnn");
+  const bits = async (folder: string, ...flags: string[]): Promise<Buffer> => {
+    const { code } = await cli.run(["train", file, "--device", "cpu", "--out", folder, ...flags]);
+    expect(code).toBe(0);
+    return readFile(join(cli.folder, folder, "last.safetensors"));
+  };
+  const first = await bits("a", "--threads", "1");
+  expect((await bits("b", "--threads", "2")).equals(first)).toBe(true);
+  expect((await bits("c", "--seed", "4")).equals(first)).toBe(false);
+});
+
+test("training goes on from weights; weights of another model are refused", async () => {
+  const file = await program("weights.cnn");
+  expect((await cli.run(["train", file, "--device", "cpu", "--out", "first"])).code).toBe(0);
+  const [before] = await records("first");
+  const weights = ["--weights", "first/last.safetensors"];
+  expect((await cli.run(["train", file, "--device", "cpu", "--out", "second", ...weights])).code).toBe(0);
+  const [after] = await records("second");
+  expect(after?.trainLoss).toBeLessThan(before?.trainLoss ?? 0);
+  const other = await program("other.cnn", smallProgram.replace("conv 4@", "conv 5@"));
+  const refused = await cli.run(["train", other, "--device", "cpu", "--out", "third", ...weights]);
+  expect(refused.code).toBe(3);
+  expect(refused.err).toContain("`conv1.weight` is [4, 3, 6, 6] there, and [5, 3, 6, 6] in the model");
+});
+
+test("a loss that is no number: step and layer are named, the exit code is 3", async () => {
+  const file = await program("wild.cnn");
+  const { code, err } = await cli.run(["train", file, "--device", "cpu", "--out", "wild", "--lr", "1e30"]);
+  expect(code).toBe(3);
+  expect(err).toMatch(
+    /the loss is not a finite number from step \d+ \(epoch 1\) on; the first layer .* conv1 \(line 3\)/,
+  );
+  expect(err).toContain("Lower the learning rate");
+  await expect(access(join(cli.folder, "wild", "last.safetensors"))).rejects.toThrow();
+});
+
+/** Starts a long training, sends Ctrl-C as soon as it has begun (twice if told so), and waits for the end. */
+function interrupt(args: readonly string[], times: number): Promise<{ code: number | null; err: string }> {
+  const child = spawn(process.execPath, [cli.main, ...args], { cwd: cli.folder, stdio: ["ignore", "pipe", "pipe"] });
+  let err = "";
+  let sent = 0;
+  const send = (): void => {
+    if (sent < times) {
+      sent++;
+      child.kill("SIGINT");
+    }
+  };
+  child.stdout.once("data", send);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err += text;
+    if (err.includes("Press Ctrl-C again")) send();
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, err }));
+  });
+}
+
+test("Ctrl-C saves and says how to go on, and that command works", async () => {
+  const file = await program("long.cnn", smallProgram.replace("epochs 1", "epochs 100000"));
+  const { code, err } = await interrupt(["train", file, "--device", "cpu", "--out", "long"], 1);
+  expect(code).toBe(130);
+  expect(err).toContain("The weights are in long/last.safetensors");
+  const command = /^ {2}cnnc (.*)$/m.exec(err)?.[1]?.split(" ") ?? [];
+  expect(command).toContain("--weights");
+  const short = command.map((word, i) => (command[i - 1] === "--epochs" ? "1" : word));
+  expect((await cli.run(short)).code).toBe(0);
+  expect(await records("long-continued")).toHaveLength(1);
+});
+
+test("a second Ctrl-C leaves at once", async () => {
+  const file = await program("longer.cnn", smallProgram.replace("epochs 1", "epochs 100000"));
+  const { code, err } = await interrupt(["train", file, "--device", "cpu", "--out", "longer"], 2);
+  expect(code).toBe(130);
+  expect(err).not.toContain("The weights are in");
+});
+
+test("without an adapter, auto takes the CPU device and says why; gpu says what to install", async () => {
+  const file = await program("devices.cnn");
+  const automatic = await cli.run(["train", file, "--out", "auto"], noAdapter);
+  expect(automatic.code).toBe(0);
+  expect(automatic.err).toMatch(/device: WebAssembly SIMD on \d+ threads? .*: WebGPU finds no adapter/);
+  const gpu = await cli.run(["train", file, "--device", "gpu", "--out", "gpu"], noAdapter);
+  expect(gpu.code).toBe(3);
+  expect(gpu.err).toMatch(/error: WebGPU finds no adapter on this machine\n {2}help: Install a Vulkan driver/);
+});
+
+test("a run folder that cannot be written", async () => {
+  const file = await program("folders.cnn");
+  await writeFile(join(cli.folder, "taken"), "a file");
+  const { code, err } = await cli.run(["train", file, "--device", "cpu", "--out", "taken/run"]);
+  expect(code).toBe(3);
+  expect(err).toMatch(/error: .*taken/);
+  expect(err).toContain("help:");
+  expect(err).not.toContain("    at ");
+});
+
+test("data that is not there, and data that is cut off", async () => {
+  const file = await program("data.cnn", smallProgram.replace("data shapes", "data cifar10"));
+  const missing = await cli.run(["train", file, "--device", "cpu", "--data", "nowhere"]);
+  expect(missing.code).toBe(3);
+  expect(missing.err).toContain("nowhere");
+  await mkdir(join(cli.folder, "cut"), { recursive: true });
+  for (const name of ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]) {
+    const path = join(cli.folder, "cut", `${name}.bin`);
+    await writeFile(path, "");
+    await truncate(path, name === "data_batch_3" ? 3073 * 9999 + 5 : 3073 * 10_000);
+  }
+  const cut = await cli.run(["train", file, "--device", "cpu", "--data", "cut"]);
+  expect(cut.code).toBe(3);
+  expect(cut.err).toContain("data_batch_3.bin");
+  expect(cut.err).toContain("help:");
+});
+
+test("options that would do nothing are refused", async () => {
+  const file = await program("flags.cnn");
+  const data = await cli.run(["train", file, "--data", "somewhere"]);
+  expect(data.code).toBe(2);
+  expect(data.err).toContain("--data has no meaning there");
+  const threads = await cli.run(["train", file, "--device", "gpu", "--threads", "2"]);
+  expect(threads.code).toBe(2);
+  expect(threads.err).toContain("--threads is for the CPU device");
+});
+
+test("a batch larger than the data, weights that are not there, errors in the program", async () => {
+  const file = await program("batch.cnn");
+  const batch = await cli.run(["train", file, "--device", "cpu", "--batch", "65536"]);
+  expect(batch.code).toBe(3);
+  expect(batch.err).toContain("less than one batch of 65536");
+  const weights = await cli.run(["train", file, "--weights", "none.safetensors"]);
+  expect(weights.code).toBe(2);
+  expect(weights.err).toContain("the weights `none.safetensors` cannot be read");
+  const wrong = await cli.run(["train", await program("wrong.cnn", smallProgram.replace("fc 10", "fc 9"))]);
+  expect(wrong.code).toBe(1);
+  expect(wrong.err).toContain("wrong.cnn:4:");
+});
