@@ -134,7 +134,7 @@ async function readData({ flags, program, context }: Job, signal: AbortSignal): 
   try {
     const { data, notice } = await loadData(name, {
       ...(flags.data === undefined ? { fallback: true } : { path: flags.data }),
-      onProgress: meter.show,
+      onProgress: (progress) => meter.show(progress),
       signal,
     });
     meter.end();

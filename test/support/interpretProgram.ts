@@ -7,7 +7,11 @@ import { interpretNest } from "../../compiler/nest/interpretNest.ts";
 export type TypedArray = Float32Array | Uint32Array | Uint8Array;
 
 /** Runs on `states` (changed in place; missing ones are made, zeroed). */
-export function interpretProgram(program: ScheduledProgram, states: Record<string, TypedArray>, subgroupSize = 0): void {
+export function interpretProgram(
+  program: ScheduledProgram,
+  states: Record<string, TypedArray>,
+  subgroupSize = 0,
+): void {
   const temporaries = new Map<number, Float32Array>();
   for (const { lowered } of program.kernels) {
     const buffers: Record<string, TypedArray> = {};
