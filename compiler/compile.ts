@@ -52,7 +52,9 @@ export interface Compilation {
 }
 
 export function compile(model: CheckedModel, recipe: TrainingRecipe, options: CompileOptions): Compilation {
-  const graphs = lowerModel({ model, recipe, counts: options.counts });
+  const { counts, target } = options;
+  const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
+  const graphs = lowerModel({ model, recipe, counts, ...limit });
   const fused = graphs.graphs.map((graph) => fuse(graph, options));
   const programs = fused.map((program) => scheduleProgram(program, options.target));
   const plan = makePlan(graphs, programs, options.target);

@@ -40,6 +40,8 @@ export interface ModelInput {
   readonly model: CheckedModel;
   readonly recipe: TrainingRecipe;
   readonly counts: DataCounts;
+  /** What one binding of the device can hold; larger data sets lie in several tensors. Not given: any size. */
+  readonly maximumTensorBytes?: number;
 }
 
 /** Parts start at multiples of this many elements (256 bytes), so that each can be bound by itself. */
@@ -79,16 +81,14 @@ function placeParameters(model: CheckedModel): { places: ParameterPlace[]; lengt
   return { places, length: roundUp(Math.max(1, offset), flatUnit) };
 }
 
-function dataStates(
-  prefix: string,
-  count: number,
-  image: readonly number[],
-): Record<"images" | "labels" | "order", StateTensor> {
-  return {
-    images: { name: `${prefix}.images`, shape: [count, ...image], type: "u8" },
-    labels: { name: `${prefix}.labels`, shape: [count], type: "u8" },
-    order: { name: `${prefix}.order`, shape: [count], type: "u32" },
-  };
+/** Images in tables of equal length (the last may be shorter) that a binding can hold: `train.images`, `train.images.1`, … */
+function imageTables(prefix: string, count: number, { image, maximumTensorBytes = Infinity }: Programs): StateTensor[] {
+  const rows = Math.min(count, Math.max(1, Math.floor(maximumTensorBytes / size(image))));
+  return Array.from({ length: Math.ceil(count / rows) }, (_, i) => ({
+    name: i === 0 ? `${prefix}.images` : `${prefix}.images.${i}`,
+    shape: [Math.min(rows, count - i * rows), ...image],
+    type: "u8",
+  }));
 }
 
 const noLayer = (layer: string, role: string): Origin => ({ layer, line: 0, role });
@@ -192,12 +192,17 @@ function normalizeImages(builder: GraphBuilder, recipe: TrainingRecipe, bytes: n
   return builder.add("map", { formula }, [bytes], noLayer("input", "forward"));
 }
 
-function readBatch({ recipe, image }: Programs, builder: GraphBuilder, prefix: string, count: number) {
-  const { images, labels, order } = dataStates(prefix, count, image);
+function readBatch(programs: Programs, builder: GraphBuilder, prefix: string, count: number) {
+  const { recipe } = programs;
+  const labels: StateTensor = { name: `${prefix}.labels`, shape: [count], type: "u8" };
+  const order: StateTensor = { name: `${prefix}.order`, shape: [count], type: "u32" };
   const rows = [builder.state(order), builder.state(control.batch)];
-  const gather = (table: StateTensor, role: string): number =>
-    builder.add("gather", { batch: recipe.batch }, [builder.state(table), ...rows], noLayer("input", role));
-  return { images: normalizeImages(builder, recipe, gather(images, "gather")), labels: gather(labels, "labels") };
+  const gather = (tables: readonly StateTensor[], role: string): number => {
+    const inputs = [...rows, ...tables.map((table) => builder.state(table))];
+    return builder.add("gather", { batch: recipe.batch }, inputs, noLayer("input", role));
+  };
+  const images = gather(imageTables(prefix, count, programs), "gather");
+  return { images: normalizeImages(builder, recipe, images), labels: gather([labels], "labels") };
 }
 
 /** state := state + value */

@@ -11,6 +11,7 @@ import {
   rowMajorStrides,
 } from "../nest/integer.ts";
 import * as value from "../value.ts";
+import type { Accessor } from "../value.ts";
 import {
   argument,
   argumentsOf,
@@ -197,17 +198,34 @@ export const pack: Operator<"pack"> = {
   gradient: "none",
 };
 
+/** The table that holds the row: all but the last have equally many. */
+function rowOf(tables: readonly Accessor[], row: Index, rest: readonly Index[]): value.Value {
+  const [first, ...others] = tables;
+  if (!first) throw new Error("gather takes (rows, start, tables…)");
+  const rows = first.shape[0] ?? 1;
+  return others.reduce(
+    (found, table, i) => {
+      const start = (i + 1) * rows;
+      const last = (table.shape[0] ?? 1) - 1;
+      const isHere = value.inRange(row, start, start + last);
+      return value.select(isHere, () => table.at([clamp(add(row, -start), 0, last), ...rest]), found);
+    },
+    first.at([clamp(row, 0, rows - 1), ...rest]),
+  );
+}
+
 export const gather: Operator<"gather"> = {
-  summary: "out[n,…] = table[rows[min(start·batch + n, last)], …]",
-  shape: ({ batch }, [table = []]) => [batch, ...table.slice(1)],
-  define: ({ batch }, [table, rows, start]) => {
-    if (!table || !rows?.integer || !start?.integer) throw new Error("gather takes (table, rows, start), stored");
+  summary: "out[n,…] = tables[rows[min(start·batch + n, last)], …], the tables one after another",
+  shape: ({ batch }, [, , table = []]) => [batch, ...table.slice(1)],
+  define: ({ batch }, [rows, start, ...tables]) => {
+    if (!rows?.integer || !start?.integer) throw new Error("gather takes (rows, start, tables…), stored");
     const readRow = rows.integer.bind(rows);
     const readStart = start.integer.bind(start);
     const last = (rows.shape[0] ?? 1) - 1;
+    const total = tables.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
     return ([n = index(0), ...rest]) => {
       const place = clamp(add(multiply(readStart([index(0)], Math.ceil((last + 1) / batch)), batch), n), 0, last);
-      return table.at([readRow([place], (table.shape[0] ?? 1) - 1), ...rest]);
+      return rowOf(tables, readRow([place], total - 1), rest);
     };
   },
   gradient: "none",

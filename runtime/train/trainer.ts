@@ -8,6 +8,7 @@
  * waits for the next epoch and its other order. Kernels thus have one batch size.
  */
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
+import { size } from "../../compiler/graph/graph.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
@@ -101,8 +102,15 @@ function checkCounts({ batch }: TrainingRecipe, { name, train }: DataSet): void 
   );
 }
 
+/** Images go into as many tables as the plan has: `train.images`, `train.images.1`, … */
 function upload(state: PlanState, name: string, { images, labels }: Split): void {
-  state.write(`${name}.images`, images);
+  let done = 0;
+  for (let i = 0; done < images.length; i++) {
+    const table = i === 0 ? `${name}.images` : `${name}.images.${i}`;
+    const part = images.subarray(done, done + size(state.shapeOf(table)));
+    state.write(table, part);
+    done += part.length;
+  }
   state.write(`${name}.labels`, labels);
 }
 
