@@ -68,15 +68,16 @@ export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fus
 /** Splits, schedules and lowers every kernel of a program. */
 export function scheduleProgram(program: FusedGraph, target: Target): ScheduledProgram {
   const backend = backendFor(target);
-  const tensors = new Map(program.tensors);
-  let fresh = Math.max(0, ...tensors.keys());
+  const stored = new Map(program.tensors);
+  let fresh = Math.max(0, ...stored.keys());
   const kernels = program.kernels.flatMap((kernel) => {
     const parts = kernel.accumulators.length > 0 ? backend.split(kernel, target) : [];
     if (parts.every((count) => count === 1)) return [kernel];
     const { first, second, partials } = splitReduction(kernel, parts, () => ++fresh);
-    for (const partial of partials) tensors.set(partial.id, partial);
+    for (const partial of partials) stored.set(partial.id, partial);
     return [first, second];
   });
+  const tensors = backend.place(stored);
   return {
     name: program.name,
     tensors,

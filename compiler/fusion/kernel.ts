@@ -6,7 +6,7 @@
  * only (producers that were fused are already part of them).
  */
 import type { Origin } from "../graph/graph.ts";
-import type { Index } from "../nest/integer.ts";
+import { type Index, rowMajorStrides } from "../nest/integer.ts";
 import type { ElementType } from "../nest/loopNest.ts";
 import type { ReductionOperator, Value } from "../value.ts";
 
@@ -38,11 +38,27 @@ export interface StoredTensor {
   readonly label: string;
   readonly shape: readonly number[];
   readonly type: ElementType;
+  /** Elements from one row (along the last axis) to the next, where rows are padded. */
+  readonly pitch?: number;
   readonly storage:
     | { readonly kind: "state"; readonly state: string }
     | { readonly kind: "temporary" }
     /** The same memory as another stored tensor, from an element offset on. */
     | { readonly kind: "alias"; readonly of: number; readonly offset: number };
+}
+
+function storedShape({ shape, pitch }: Pick<StoredTensor, "shape" | "pitch">): readonly number[] {
+  return pitch === undefined ? shape : [...shape.slice(0, -1), pitch];
+}
+
+/** Elements from one coordinate to the next, along each axis. */
+export function storageStrides(tensor: Pick<StoredTensor, "shape" | "pitch">): number[] {
+  return rowMajorStrides(storedShape(tensor));
+}
+
+/** Elements that the tensor takes in memory, padding included. */
+export function storageLength(tensor: Pick<StoredTensor, "shape" | "pitch">): number {
+  return storedShape(tensor).reduce((product, extent) => product * extent, 1);
 }
 
 export interface FusedGraph {

@@ -5,7 +5,7 @@
  * nothing here knows an operator; the schedule alone decides the shape of the loops, and any legal schedule gives the
  * same results but for rounding.
  */
-import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { type Kernel, storageLength, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
 import { InvariantError } from "../graph/graph.ts";
 import {
   add,
@@ -118,7 +118,7 @@ function createBindings(input: LoweringInput, freshName: (hint: string) => strin
     const found = bindings.get(key);
     const tensor = tensors.get(id);
     if (!tensor) throw new InvariantError(`tensor ${id} is not stored`);
-    const length = tensor.shape.reduce((a, b) => a * b, 1);
+    const length = storageLength(tensor);
     if (found) {
       if (length > found.binding.length) bindings.set(key, { binding: { ...found.binding, length }, tensor: id });
       return found.binding.name;
@@ -154,9 +154,9 @@ export function lowerKernel(input: LoweringInput): LoweredKernel {
   const indexOf = (of: Index): Index => renameBuffers(of, (buffer) => bind(Number(buffer)));
   const resolver: Resolver = {
     tensor: (id, coordinates): Place => {
-      const shape = input.tensors.get(id)?.shape;
-      if (!shape) throw new InvariantError(`tensor ${id} is not stored`);
-      return { buffer: bind(id), index: indexOf(offset(coordinates, rowMajorStrides(shape))) };
+      const tensor = input.tensors.get(id);
+      if (!tensor) throw new InvariantError(`tensor ${id} is not stored`);
+      return { buffer: bind(id), index: indexOf(offset(coordinates, storageStrides(tensor))) };
     },
     operand: (name, coordinates) => {
       const stage = stages.get(name);
@@ -435,7 +435,9 @@ function emitProducts(lowering: Lowering, starts: Starts, names: readonly string
       });
     });
   };
-  for (const step of reductionPoints) for (const point of points) addStep(point, step);
+  if (schedule.order === "accumulatorByAccumulator")
+    for (const point of points) for (const step of reductionPoints) addStep(point, step);
+  else for (const step of reductionPoints) for (const point of points) addStep(point, step);
   emitter.prepare(steps.map(({ term }) => term));
   if (schedule.broadcast)
     bindBroadcasts(
@@ -481,16 +483,23 @@ function emitOutputs(lowering: Lowering, starts: Starts, names: readonly string[
   const { kernel, emitter, table, axes, domainPoints, where } = lowering;
   const perPoint = kernel.accumulators.length;
   emitter.results(names, () => {
+    const placeOf = (tensor: number, coordinates: readonly Index[]) => {
+      const { shape } = table.term({ kind: "access", tensor, coordinates });
+      if (shape.kind !== "load") throw new InvariantError("an output is no place in memory");
+      return shape;
+    };
     const stores = kernel.outputs.flatMap(({ tensor, value }) =>
-      domainPoints.map((point) => {
+      domainPoints.flatMap((point) => {
         const at = coordinatesAt(lowering, axes.domain, starts, point);
         const results = kernel.accumulators.map((_, a): Value => ({
           kind: "result",
           number: point.number * perPoint + a,
         }));
-        const place = table.term({ kind: "access", tensor, coordinates: at });
-        if (place.shape.kind !== "load") throw new InvariantError("an output is no place in memory");
-        return { place: place.shape, term: table.term(value(at, results)) };
+        const padding = paddingAfter(lowering, tensor, at).map((beside) => ({ at: beside, value: zero }));
+        return [{ at, value: value(at, results) }, ...padding].map((store) => ({
+          place: placeOf(tensor, store.at),
+          term: table.term(store.value),
+        }));
       }),
     );
     emitter.prepare(stores.map(({ term }) => term));
@@ -500,6 +509,15 @@ function emitOutputs(lowering: Lowering, starts: Starts, names: readonly string[
       emitter.push(where ? { ...store, where } : store);
     }
   });
+}
+
+/** Places of the padding behind the end of a row: written too, so that whole quads are. */
+function paddingAfter({ tensors }: Lowering, id: number, at: readonly Index[]): Index[][] {
+  const { shape = [], pitch } = tensors.get(id) ?? {};
+  const extent = shape.at(-1) ?? 1;
+  const column = at.at(-1);
+  if (pitch === undefined || !column || column.minimum !== extent - 1) return [];
+  return Array.from({ length: pitch - extent }, (_, i) => [...at.slice(0, -1), add(column, i + 1)]);
 }
 
 // ---- staging ------------------------------------------------------------------------------------------------------

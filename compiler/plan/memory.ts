@@ -4,8 +4,8 @@
  * In: fused programs after scheduling (which kernel writes and reads what, in order) and the states. Out: a buffer and
  * a byte offset for each. What holds: two temporaries share bytes only if one is dead before the other is written.
  */
-import type { StoredTensor } from "../fusion/kernel.ts";
-import { size, type StateTensor } from "../graph/graph.ts";
+import { storageLength, type StoredTensor } from "../fusion/kernel.ts";
+import { type StateTensor } from "../graph/graph.ts";
 
 export interface Placement {
   readonly buffer: number;
@@ -22,8 +22,8 @@ function roundUp(value: number): number {
   return Math.ceil(value / bindingAlignment) * bindingAlignment;
 }
 
-export function byteLength(tensor: { shape: readonly number[]; type: keyof typeof bytesOf }): number {
-  return roundUp(Math.max(4, size(tensor.shape) * bytesOf[tensor.type]));
+export function byteLength(tensor: Pick<StoredTensor, "shape" | "pitch" | "type">): number {
+  return roundUp(Math.max(4, storageLength(tensor) * bytesOf[tensor.type]));
 }
 
 export interface Use {

@@ -4,8 +4,8 @@
  * In: a kernel and its tensors. Out: for each distinct access, its address as an `Index` over variables named like the
  * axes, and through which operand it goes.
  */
-import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { factorOf, type Index, index, offset, rowMajorStrides, variable, variablesOf } from "../nest/integer.ts";
+import { type Kernel, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
+import { factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
 import { box, type Test, type Value } from "../value.ts";
 import { axisName } from "./schedule.ts";
 
@@ -62,7 +62,7 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
   let operations = 0;
 
   const addressOf = (tensor: number, at: readonly Index[]): Index =>
-    offset(at, rowMajorStrides(tensors.get(tensor)?.shape ?? []));
+    offset(at, storageStrides(tensors.get(tensor) ?? { shape: [] }));
 
   function collect(root: Value, kind: Access["kind"]): number {
     operations = 0;

@@ -2,6 +2,7 @@
 import type { CostModel } from "../fusion/inline.ts";
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Target } from "../target.ts";
+import { padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
 import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
@@ -9,6 +10,8 @@ import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
   readonly split: (kernel: Kernel, target: T) => readonly number[];
+  /** How tensors lie in memory. */
+  readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
   readonly schedule: (kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, target: T) => Schedule;
 }
 
@@ -16,11 +19,13 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
     split: splitForWasm,
+    place: (tensors) => tensors,
     schedule: scheduleForWasm,
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
     split: splitForWgsl,
+    place: padRows,
     schedule: scheduleForWgsl,
   },
 };

@@ -7,8 +7,9 @@
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Target } from "../target.ts";
-import { type Analysis, analyse, type Axis, strideAlong, windowStep } from "./analysis.ts";
-import type { AxisStep, Schedule } from "./schedule.ts";
+import { type Analysis, analyse, type Axis, windowStep } from "./analysis.ts";
+import { type Footprint, footprintOf, isAligned, type Padding, type Stream, streamsOf } from "./footprint.ts";
+import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 import { divisorsOf } from "./wasm.ts";
 
 type GpuTarget = Target & { kind: "wgsl" };
@@ -16,9 +17,10 @@ type GpuTarget = Target & { kind: "wgsl" };
 /** Time of one operation for a vector of invocations. */
 interface Costs {
   readonly multiplyAdd: number;
-  readonly scalarLoad: number;
-  /** One component of a vec4 load. */
-  readonly vectorLoad: number;
+  /** A load or store of one element. */
+  readonly scalar: number;
+  /** A load or store of a vec4. */
+  readonly quad: number;
   readonly broadcast: number;
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
   readonly workgroup: number;
@@ -30,8 +32,8 @@ interface Costs {
 /** kernels.md's measurements of a software adapter: loads dominate, wide tiles pay. */
 const softwareCosts: Costs = {
   multiplyAdd: 0.16,
-  scalarLoad: 7,
-  vectorLoad: 3.3,
+  scalar: 7,
+  quad: 13.2,
   broadcast: 0.42,
   workgroup: 1500,
   mostProducts: 168,
@@ -40,8 +42,8 @@ const softwareCosts: Costs = {
 /** Hardware hides loads behind many threads; large tiles starve it of them. */
 const hardwareCosts: Costs = {
   multiplyAdd: 0.16,
-  scalarLoad: 1,
-  vectorLoad: 0.4,
+  scalar: 1,
+  quad: 1.6,
   broadcast: 0.16,
   workgroup: 0,
   mostProducts: 32,
@@ -62,47 +64,6 @@ interface Choice {
   readonly unroll: ReadonlyMap<string, number>;
 }
 
-/** An access with its strides by axis, looked up once. */
-interface Stream {
-  readonly strides: ReadonlyMap<string, number | undefined>;
-  readonly isStore: boolean;
-}
-
-function streamsOf(kernel: Kernel, analysis: Analysis): Stream[] {
-  const isMap = kernel.accumulators.length === 0;
-  return analysis.accesses
-    .filter((access) => isMap || access.kind === "body")
-    .map((access) => ({
-      strides: new Map(analysis.axes.map(({ name }) => [name, strideAlong(access, name)])),
-      isStore: access.kind === "store",
-    }));
-}
-
-/** Distinct elements of one access in the unrolled body, and how many of them lie side by side. */
-function footprint({ strides }: Stream, unrolled: ReadonlyMap<string, number>): { elements: number; run: number } {
-  const reach = new Map<number, number>();
-  let elements = 1;
-  for (const [axis, extent] of unrolled) {
-    const stride = strides.get(axis);
-    if (stride === 0 || extent === 1) continue;
-    // Not linear: a pooling window's quotient, most likely.
-    if (stride === undefined) elements *= Math.ceil(extent / 2);
-    else reach.set(Math.abs(stride), (reach.get(Math.abs(stride)) ?? 1) + extent - 1);
-  }
-  for (const extent of reach.values()) elements *= extent;
-  return { elements, run: reach.get(1) ?? 1 };
-}
-
-/** Whether the start of every piece is a multiple of four elements. */
-function isAligned({ strides }: Stream, axes: readonly Axis[], unrolled: ReadonlyMap<string, number>): boolean {
-  return axes.every(({ name, extent }) => {
-    const stride = strides.get(name);
-    if (stride === undefined) return false;
-    const step = unrolled.get(name) ?? 1;
-    return stride % 4 === 0 || step === extent || (stride * step) % 4 === 0;
-  });
-}
-
 interface Estimate {
   /** Time for one product of eight lanes. */
   readonly perProduct: number;
@@ -111,13 +72,22 @@ interface Estimate {
   readonly products: number;
 }
 
+/** Loads that every lane wants alike: each lane fetches one quad or element, and hands out what the others need. */
+export function sharedLoads({ elements, quads, singles }: Footprint, aligned: boolean, subgroupSize: number) {
+  const single = Math.ceil(elements / subgroupSize);
+  const inQuads = Math.ceil(quads / subgroupSize);
+  return aligned && singles === 0 && inQuads * 2 <= single
+    ? { quads: inQuads, singles: 0 }
+    : { quads: 0, singles: single };
+}
+
 function estimate(
   streams: readonly Stream[],
   axes: readonly Axis[],
   choice: Choice,
   costs: Costs,
   subgroupSize: number,
-) {
+): Estimate {
   const unrolled = new Map([...choice.tile, ...choice.unroll]);
   const laneAxes = axes.filter(
     ({ name, isDomain, extent }) => isDomain && !choice.grid.has(name) && (choice.tile.get(name) ?? 1) < extent,
@@ -125,22 +95,20 @@ function estimate(
   let time = 0;
   let accesses = 0;
   for (const stream of streams) {
-    const { elements, run } = footprint(stream, unrolled);
-    const isUniform = laneAxes.every(({ name }) => stream.strides.get(name) === 0);
-    const fetches = Math.ceil(elements / Math.max(1, subgroupSize));
-    if (isUniform && subgroupSize > 0 && elements >= 3) {
-      time += fetches * costs.scalarLoad + elements * costs.broadcast;
-      accesses += fetches;
-    } else if (run >= 4 && isAligned(stream, axes, unrolled)) {
-      time += elements * costs.vectorLoad;
-      accesses += Math.ceil(elements / 4);
-    } else {
-      time += elements * costs.scalarLoad;
-      accesses += elements;
-    }
+    const touched = footprintOf(stream, unrolled);
+    const aligned = isAligned(stream, unrolled);
+    const isUniform = subgroupSize > 0 && laneAxes.every(({ name }) => !stream.along.has(name));
+    const shares = isUniform && touched.elements >= 3;
+    const { quads, singles } = shares
+      ? sharedLoads(touched, aligned, subgroupSize)
+      : aligned
+        ? touched
+        : { quads: 0, singles: touched.elements };
+    time += quads * costs.quad + singles * costs.scalar + (shares ? touched.elements * costs.broadcast : 0);
+    accesses += quads + singles;
   }
   const products = [...unrolled.values()].reduce((a, b) => a * b, 1);
-  return { perProduct: time / products + costs.multiplyAdd, accesses, products } satisfies Estimate;
+  return { perProduct: time / products + costs.multiplyAdd, accesses, products };
 }
 
 function unrollOptions(axes: readonly Axis[]): ReadonlyMap<string, number>[] {
@@ -214,10 +182,27 @@ function* grids(axes: readonly Axis[], tile: ReadonlyMap<string, number>): Gener
     }
 }
 
-function choose(kernel: Kernel, analysis: Analysis, target: GpuTarget): Choice {
+/** The padding of the rows of each tensor that the kernel writes. */
+function paddingsOf(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Map<number, Padding> {
+  const axis = axisName.domain(kernel.domain.length - 1);
+  return new Map(
+    kernel.outputs.flatMap(({ tensor }): [number, Padding][] => {
+      const { pitch, shape = [] } = tensors.get(tensor) ?? {};
+      return pitch === undefined ? [] : [[tensor, { axis, elements: pitch - (shape.at(-1) ?? 0) }]];
+    }),
+  );
+}
+
+function choose(
+  kernel: Kernel,
+  analysis: Analysis,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  target: GpuTarget,
+): Choice {
   const costs = target.software ? softwareCosts : hardwareCosts;
   const { axes } = analysis;
-  const streams = streamsOf(kernel, analysis);
+  const isMap = kernel.accumulators.length === 0;
+  const streams = streamsOf(analysis, paddingsOf(kernel, tensors), ({ kind }) => isMap || kind === "body");
   const work = axes.reduce((product, axis) => product * axis.extent, 1);
   const unrolls = unrollOptions(axes);
   const sums = Math.max(1, kernel.accumulators.length);
@@ -264,7 +249,7 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
     threads,
     loops,
     stage: [],
-    order: "wideInnermost",
+    order: "accumulatorByAccumulator",
     broadcast: target.subgroupSize > 0 && lanes % target.subgroupSize === 0 && kernel.accumulators.length > 0,
   };
 }
@@ -275,7 +260,7 @@ export function scheduleForWgsl(
   target: GpuTarget,
 ): Schedule {
   const analysis = analyse(kernel, tensors);
-  return assemble(kernel, analysis, choose(kernel, analysis, target), target);
+  return assemble(kernel, analysis, choose(kernel, analysis, tensors, target), target);
 }
 
 const mostPartialElements = 1 << 22;

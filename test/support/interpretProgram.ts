@@ -1,6 +1,6 @@
 /** Runs a scheduled program by interpreting its loop nests: what generated kernels mean, without any device. */
 import type { ScheduledProgram } from "../../compiler/compile.ts";
-import { size } from "../../compiler/graph/graph.ts";
+import { storageLength } from "../../compiler/fusion/kernel.ts";
 import { resolveStorage } from "../../compiler/lower/lowerKernel.ts";
 import { interpretNest } from "../../compiler/nest/interpretNest.ts";
 
@@ -22,7 +22,7 @@ export function interpretProgram(
         whole = states[tensor.storage.state] ??=
           binding.type === "f32" ? new Float32Array(offset + binding.length) : new Uint32Array(offset + binding.length);
       } else {
-        whole = temporaries.get(tensor.id) ?? new Float32Array(size(tensor.shape)).fill(NaN);
+        whole = temporaries.get(tensor.id) ?? new Float32Array(storageLength(tensor)).fill(NaN);
         temporaries.set(tensor.id, whole as Float32Array);
       }
       buffers[binding.name] = whole.subarray(offset, offset + binding.length);

@@ -1,0 +1,137 @@
+/**
+ * What an unrolled tile touches: how many distinct elements of each tensor, and in how many aligned quads.
+ *
+ * In: a kernel's accesses. Out: streams, each all accesses to one tensor that move alike along every axis (the taps of a
+ * pooling window, say), so that elements which two of them share count once. Addresses are taken to be sums of one
+ * function for each axis, which holds but for places that are read from memory.
+ */
+import { evaluate } from "../nest/integer.ts";
+import { type Access, type Analysis, dependsOn, strideAlong } from "./analysis.ts";
+
+/** How addresses move along an axis: by a constant stride, or as tabulated. */
+export type Movement =
+  | { readonly kind: "stride"; readonly stride: number; readonly extent: number }
+  | { readonly kind: "table"; readonly places: readonly number[]; readonly extent: number };
+
+export interface Stream {
+  readonly isStore: boolean;
+  /** Whether coordinates are read from memory, so that nothing is known of the places. */
+  readonly isScattered: boolean;
+  /** The axes that move it. */
+  readonly along: ReadonlyMap<string, Movement>;
+  /** Addresses of the accesses, with all axes at 0. */
+  readonly starts: readonly number[];
+  /** Of stores: elements behind the end of a row, written with it, and the axis of rows. */
+  readonly padding: Padding | undefined;
+}
+
+export interface Padding {
+  readonly axis: string;
+  readonly elements: number;
+}
+
+export interface Footprint {
+  readonly elements: number;
+  /** Aligned quads of which at least two elements (of stores: all) are touched. */
+  readonly quads: number;
+  /** Elements outside of those quads. */
+  readonly singles: number;
+}
+
+export function streamsOf(
+  analysis: Analysis,
+  paddings: ReadonlyMap<number, Padding>,
+  wanted: (access: Access) => boolean,
+): Stream[] {
+  const groups = new Map<string, Stream & { starts: number[] }>();
+  for (const access of analysis.accesses.filter(wanted)) {
+    const start = addressAt(access, "", 0);
+    const along = movements(analysis, access, start);
+    const isStore = access.kind === "store";
+    const key = `${isStore} ${access.tensor} ${JSON.stringify([...along])}`;
+    const found = groups.get(key);
+    if (found) found.starts.push(start);
+    else {
+      const isScattered = access.address.terms.some(({ atom }) => atom.kind === "element");
+      const padding = isStore ? paddings.get(access.tensor) : undefined;
+      groups.set(key, { isStore, isScattered, along, starts: [start], padding });
+    }
+  }
+  return [...groups.values()];
+}
+
+/** The address with one axis at a value and all others at 0. */
+function addressAt({ address }: Access, axis: string, value: number): number {
+  return evaluate(
+    address,
+    (name) => (name === axis ? value : 0),
+    () => 0,
+  );
+}
+
+function movements(analysis: Analysis, access: Access, start: number): Map<string, Movement> {
+  const along = new Map<string, Movement>();
+  for (const { name, extent } of analysis.axes) {
+    if (extent === 1 || !dependsOn(access, name)) continue;
+    const stride = strideAlong(access, name);
+    if (stride !== undefined) along.set(name, { kind: "stride", stride, extent });
+    else {
+      const places = Array.from({ length: extent }, (_, i) => addressAt(access, name, i) - start);
+      along.set(name, { kind: "table", places, extent });
+    }
+  }
+  return along;
+}
+
+function placeAt(movement: Movement, at: number): number {
+  return movement.kind === "stride" ? movement.stride * at : (movement.places[at] ?? 0);
+}
+
+/** Whether every piece starts at a multiple of four elements, when axes are cut by these steps (1 where none is given). */
+export function isAligned({ along }: Stream, steps: ReadonlyMap<string, number>): boolean {
+  return [...along].every(([axis, movement]) => {
+    const step = steps.get(axis) ?? 1;
+    if (movement.kind === "stride") return step === movement.extent || (movement.stride * step) % 4 === 0;
+    return movement.places.every((place, i) => i % step !== 0 || place % 4 === 0);
+  });
+}
+
+const footprints = new WeakMap<Stream, Map<string, Footprint>>();
+
+/** Of the first tile; `unrolled` gives the extent of each unrolled axis. */
+export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>): Footprint {
+  const axes = [...unrolled].filter(([axis, extent]) => extent > 1 && stream.along.has(axis));
+  const key = axes.map(([axis, extent]) => `${axis}:${extent}`).join(" ");
+  const known = footprints.get(stream) ?? new Map<string, Footprint>();
+  footprints.set(stream, known);
+  const found = known.get(key) ?? countElements(stream, axes);
+  known.set(key, found);
+  return found;
+}
+
+function countElements(stream: Stream, axes: readonly (readonly [string, number])[]): Footprint {
+  let places = new Set(stream.starts);
+  for (const [axis, extent] of axes) {
+    const movement = stream.along.get(axis);
+    if (!movement) continue;
+    const steps = Array.from({ length: extent }, (_, i) => placeAt(movement, i));
+    places = new Set([...places].flatMap((place) => steps.map((step) => place + step)));
+  }
+  const elements = places.size;
+  if (stream.isScattered) return { elements, quads: 0, singles: elements };
+  const perQuad = new Map<number, number>();
+  for (const place of places) perQuad.set(Math.floor(place / 4), (perQuad.get(Math.floor(place / 4)) ?? 0) + 1);
+  const enough = stream.isStore ? 4 - paddingReached(stream, axes) : 2;
+  let quads = 0;
+  let singles = 0;
+  for (const count of perQuad.values())
+    if (count >= enough) quads++;
+    else singles += count;
+  return { elements, quads, singles };
+}
+
+/** Padding that is written along, where the tile holds whole rows. */
+function paddingReached({ padding, along }: Stream, axes: readonly (readonly [string, number])[]): number {
+  const isWhole = axes.some(([axis, extent]) => axis === padding?.axis && extent === along.get(axis)?.extent);
+  return isWhole ? (padding?.elements ?? 0) : 0;
+}
