@@ -9,18 +9,22 @@ import { fuseGraph } from "./fusion/fuse.ts";
 import type { FusedGraph, Kernel, StoredTensor } from "./fusion/kernel.ts";
 import { splitReduction } from "./fusion/split.ts";
 import { type Graph, InvariantError, size, type StateTensor } from "./graph/graph.ts";
-import { type LoweredKernel, lowerKernel, resolveStorage } from "./lower/lowerKernel.ts";
+import { resolveStorage } from "./lower/bindings.ts";
+import type { LoweringInput } from "./lower/lowering.ts";
+import { type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
 import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";
+import { countAccesses } from "./nest/countAccesses.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
 import { printNest } from "./nest/printNest.ts";
 import { mergeBindings } from "./plan/mergeBindings.ts";
-import { kernelHeader, kernelName, fileName } from "./plan/names.ts";
+import { fileName, kernelHeader, kernelName, togetherHeader, togetherName } from "./plan/names.ts";
 import { byteLength, type Placement, placeStates, placeTemporaries, type Use } from "./plan/memory.ts";
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 import { backendFor } from "./schedule/backends.ts";
+import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
 
 export interface CompileOptions {
@@ -34,12 +38,18 @@ export interface ScheduledKernel {
   readonly kernel: Kernel;
   readonly schedule: Schedule;
   readonly name: string;
+}
+
+/** Kernels that run side by side, as one loop nest. */
+export interface ScheduledDispatch {
+  readonly name: string;
+  readonly kernels: readonly ScheduledKernel[];
   readonly lowered: LoweredKernel;
 }
 
 export interface ScheduledProgram {
   readonly name: string;
-  readonly kernels: readonly ScheduledKernel[];
+  readonly dispatches: readonly ScheduledDispatch[];
   readonly tensors: ReadonlyMap<number, StoredTensor>;
 }
 
@@ -78,26 +88,54 @@ export function scheduleProgram(program: FusedGraph, target: Target): ScheduledP
     return [first, second];
   });
   const tensors = backend.place(stored);
+  const inputs = kernels.map((kernel, i): LoweringInput => {
+    const schedule = backend.schedule(kernel, tensors, target);
+    const isParts = kernels[i + 1]?.outputs === kernel.outputs;
+    const name = kernelName(kernel, isParts);
+    const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
+    return { kernel, schedule, tensors, name, header: kernelHeader(kernel, tensors, schedule), subgroupSize };
+  });
   return {
     name: program.name,
     tensors,
-    kernels: kernels.map((kernel, i) => {
-      const schedule = backend.schedule(kernel, tensors, target);
-      const isParts = kernels[i + 1]?.outputs === kernel.outputs;
-      const name = kernelName(kernel, isParts);
-      const header = kernelHeader(kernel, tensors, schedule);
-      const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
-      return {
-        kernel,
-        schedule,
-        name,
-        lowered: lowerKernel({ kernel, schedule, tensors, name, header, subgroupSize }),
-      };
-    }),
+    dispatches: arrange(inputs, target.kind === "wgsl" ? target.maximumBindings : 0),
   };
 }
 
-function usesOf({ lowered }: ScheduledKernel, tensors: ReadonlyMap<number, StoredTensor>): Use {
+/** Lowers kernels, those that need nothing of one another together. */
+function arrange(inputs: readonly LoweringInput[], mostBindings: number): ScheduledDispatch[] {
+  const alone = inputs.map((input): ScheduledDispatch => {
+    const { kernel, schedule, name } = input;
+    return { name, kernels: [{ kernel, schedule, name }], lowered: lowerKernel(input) };
+  });
+  if (mostBindings === 0) return alone;
+  const uses = alone.map(({ lowered }, i) => memoryUse(lowered, inputs[i]?.tensors ?? new Map()));
+  return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
+    if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
+    const members = group.flatMap((i) => inputs[i] ?? []);
+    const { lanes } = members.reduce((a, b) => (workOf(b.kernel) > workOf(a.kernel) ? b : a)).schedule;
+    const kernels = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
+    const name = togetherName(kernels.map((kernel) => kernel.name));
+    return [{ name, kernels, lowered: lowerTogether(kernels, { name, header: togetherHeader(kernels) }) }];
+  });
+}
+
+/** Steps of all reductions; elements where nothing is reduced. */
+function workOf({ domain, extents, accumulators }: Kernel): number {
+  return size(domain) * size(extents) * Math.max(1, accumulators.length);
+}
+
+function memoryUse({ nest, tensors: bound }: LoweredKernel, tensors: ReadonlyMap<number, StoredTensor>): MemoryUse {
+  const ranges = nest.bindings.map(({ length }, i): MemoryRange => {
+    const { tensor, offset } = resolveStorage(tensors, bound[i] ?? -1);
+    const memory = tensor.storage.kind === "state" ? tensor.storage.state : String(tensor.id);
+    return { memory, start: offset, end: offset + length };
+  });
+  const accesses = countAccesses(nest);
+  return { accesses, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
+}
+
+function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {
   const reads = new Set<number>();
   const writes = new Set<number>();
   lowered.nest.bindings.forEach((binding, i) => {
@@ -121,9 +159,9 @@ function layOut(states: readonly StateTensor[], lengths: readonly number[]): Lay
 }
 
 export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgram[], target: Target): ExecutionPlan {
-  const arenas = programs.map(({ kernels, tensors }) =>
+  const arenas = programs.map(({ dispatches: all, tensors }) =>
     placeTemporaries(
-      kernels.map((kernel) => usesOf(kernel, tensors)),
+      all.map((dispatch) => usesOf(dispatch, tensors)),
       tensors,
     ),
   );
@@ -136,8 +174,7 @@ export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgra
   const dispatches: Record<string, PlanDispatch[]> = {};
   programs.forEach((program, p) => {
     const offsets = arenas[p]?.offsets ?? new Map<number, number>();
-    dispatches[program.name] = program.kernels.map((scheduled) => {
-      const { lowered } = scheduled;
+    dispatches[program.name] = program.dispatches.map(({ lowered }) => {
       const places = lowered.tensors.map((id) => bindingOf(id, program.tensors, layout, offsets));
       const limit = target.kind === "wgsl" ? target.maximumBindings : Infinity;
       const { nest, places: bindings } = mergeBindings(lowered.nest, places, limit);

@@ -3,10 +3,10 @@
  *
  * In: a compilation. Out: lines; the same program gives the same text. Nodes are `%number`, shapes `[2, 3]`.
  */
-import type { Compilation, ScheduledKernel, ScheduledProgram } from "./compile.ts";
+import type { Compilation, ScheduledDispatch, ScheduledKernel, ScheduledProgram } from "./compile.ts";
 import type { StoredTensor } from "./fusion/kernel.ts";
 import { type Graph, InvariantError, type Node, type Origin } from "./graph/graph.ts";
-import { resolveStorage } from "./lower/lowerKernel.ts";
+import { resolveStorage } from "./lower/bindings.ts";
 import { printNest } from "./nest/printNest.ts";
 import type { Formula } from "./operators/formula.ts";
 import { operators } from "./operators/table.ts";
@@ -131,8 +131,8 @@ function sections(compilation: Compilation, print: (program: ScheduledProgram, f
   let count = 0;
   const texts = compilation.programs.map((program) => {
     const first = count;
-    count += program.kernels.length;
-    return [`program ${program.name}: ${program.kernels.length} kernels`, "", ...print(program, first)].join("\n");
+    count += program.dispatches.length;
+    return [`program ${program.name}: ${program.dispatches.length} kernels`, "", ...print(program, first)].join("\n");
   });
   // The first values are many small kernels that nobody looks for.
   const [initialise = "", ...others] = texts;
@@ -142,16 +142,11 @@ function sections(compilation: Compilation, print: (program: ScheduledProgram, f
 const numbered = (number: number, name: string): string => `${String(number).padStart(3)}  ${name}`;
 
 function printKernels(program: ScheduledProgram, first: number): string[] {
-  return program.kernels.flatMap((scheduled, i) => {
-    const { kernel, name } = scheduled;
-    const computes = [...new Set(kernel.origins.map(originText))];
-    const { reads, writes } = accesses(scheduled, program.tensors);
-    const reduction = kernel.accumulators.map(({ operator }) => operator).join(", ");
-    const over = kernel.extents.length > 0 ? `, over ${shapeText(kernel.extents)}: ${reduction}` : "";
+  return program.dispatches.flatMap((dispatch, i) => {
+    const { reads, writes } = accesses(dispatch, program.tensors);
     return [
-      numbered(first + i, name),
-      `     for each of ${shapeText(kernel.domain)}${over}`,
-      ...(computes.length > 1 ? computes.map((line) => `     computes ${line}`) : []),
+      numbered(first + i, dispatch.name),
+      ...dispatch.kernels.flatMap((scheduled) => printKernel(scheduled, dispatch.kernels.length > 1)),
       ...reads.map((line) => `     reads    ${line}`),
       ...writes.map((line) => `     writes   ${line}`),
       "",
@@ -159,9 +154,20 @@ function printKernels(program: ScheduledProgram, first: number): string[] {
   });
 }
 
+function printKernel({ kernel, name }: ScheduledKernel, isOneOfMany: boolean): string[] {
+  const computes = [...new Set(kernel.origins.map(originText))];
+  const reduction = kernel.accumulators.map(({ operator }) => operator).join(", ");
+  const over = kernel.extents.length > 0 ? `, over ${shapeText(kernel.extents)}: ${reduction}` : "";
+  return [
+    ...(isOneOfMany ? [`     ${name}`] : []),
+    `     for each of ${shapeText(kernel.domain)}${over}`,
+    ...(computes.length > 1 ? computes.map((line) => `     computes ${line}`) : []),
+  ];
+}
+
 /** What a kernel's bindings are: label and shape of each. */
 function accesses(
-  { lowered }: ScheduledKernel,
+  { lowered }: ScheduledDispatch,
   tensors: ReadonlyMap<number, StoredTensor>,
 ): { reads: string[]; writes: string[] } {
   const reads: string[] = [];
@@ -178,9 +184,9 @@ function accesses(
 }
 
 function printSchedules(program: ScheduledProgram, first: number): string[] {
-  return program.kernels.flatMap(({ name, schedule, lowered }, i) => [
+  return program.dispatches.flatMap(({ name, kernels, lowered }, i) => [
     numbered(first + i, name),
-    `     ${printSchedule(schedule)}`,
+    ...kernels.map(({ schedule }) => `     ${printSchedule(schedule)}`),
     "",
     ...printNest(lowered.nest)
       .trimEnd()

@@ -24,13 +24,16 @@ interface Group {
   readonly reductions: number[];
 }
 
-/** Stored tensors that a value reads; `others` collects tensors read at other places than `here`. */
-export function readsOf(root: Value, onRead: (tensor: number, coordinates: readonly Index[]) => void): void {
+/** Tells each stored tensor that a value reads, where, and whether as a number or as an index into another. */
+export function readsOf(
+  root: Value,
+  onRead: (tensor: number, coordinates: readonly Index[], asIndex: boolean) => void,
+): void {
   const seen = new Set<Value>();
   const visitIndex = (of: Index): void => {
     for (const { atom } of of.terms) {
       if (atom.kind === "element") {
-        onRead(Number(atom.buffer), [atom.at]);
+        onRead(Number(atom.buffer), [atom.at], true);
         visitIndex(atom.at);
       } else if (atom.kind !== "variable") visitIndex(atom.of);
     }
@@ -48,7 +51,7 @@ export function readsOf(root: Value, onRead: (tensor: number, coordinates: reado
     switch (value.kind) {
       case "access":
         value.coordinates.forEach(visitIndex);
-        return onRead(value.tensor, value.coordinates);
+        return onRead(value.tensor, value.coordinates, false);
       case "unary":
         return visit(value.operand);
       case "binary":
@@ -89,12 +92,17 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
   const groups = new Map<number, Group>();
   const groupOf = new Map<number, number>();
   const reads = new Map<number, ReadonlySet<number>>();
+  const elsewhere = new Map<number, ReadonlySet<string>>();
 
   /** The node that really computes what an alias shows. */
   const sources = (id: number): number[] => {
     const node = nodeAt(graph, id);
     return aliases.has(id) ? node.inputs.flatMap(sources) : [id];
   };
+  /** The states that each node's value is written to. */
+  const overwritten = new Map<number, string[]>();
+  for (const { state, value } of graph.updates)
+    for (const id of sources(value)) overwritten.set(id, [...(overwritten.get(id) ?? []), state.name]);
   const definition = (node: Node): Value =>
     define(node, node.inputs.map(storage.accessor))(symbolicCoordinates(node.shape));
   const dependencies = (group: Group): Set<number> => {
@@ -116,12 +124,37 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
     return group !== undefined && [...dependencies(group)].some((next) => reaches(next, target, seen));
   };
 
+  /** Whether in one kernel of these nodes an element of a state could be overwritten before another place has read it. */
+  function overwritesTooEarly(members: readonly number[]): boolean {
+    const written = new Set(members.flatMap((member) => overwritten.get(member) ?? []));
+    return written.size > 0 && members.some((member) => [...(elsewhere.get(member) ?? [])].some((s) => written.has(s)));
+  }
+
+  /** States that a node reads as indices, or at other coordinates than its own. */
+  function statesReadElsewhere(node: Node, value: Value): Set<string> {
+    const here = symbolicCoordinates(node.shape).map((coordinate) => coordinate.key);
+    const found = new Set<string>();
+    readsOf(value, (tensor, coordinates, asIndex) => {
+      const isHere = coordinates.length === here.length && coordinates.every(({ key }, d) => key === here[d]);
+      if (asIndex || !isHere || aliases.has(tensor)) for (const name of statesOf(tensor)) found.add(name);
+    });
+    return found;
+  }
+
+  function statesOf(tensor: number): string[] {
+    return sources(tensor).flatMap((id) => {
+      const node = nodeAt(graph, id);
+      return node.operator === "state" ? [node.attributes.name] : [];
+    });
+  }
+
   function tryJoin(node: Node, value: Value, readSet: ReadonlySet<number>): Group | undefined {
     const reduction = isReduction(value) ? value : undefined;
     const direct = new Set([...readSet].flatMap(sources).map((id) => groupOf.get(id)));
     const candidates = [...groups.values()].reverse().slice(0, 64);
     for (const group of candidates) {
       if (!same(group.domain, node.shape)) continue;
+      if (overwritesTooEarly([...group.members, node.id])) continue;
       const depends = direct.has(group.id);
       const isSibling = !depends && (reduction ? same(group.extents, reduction.extents) : group.extents.length === 0);
       if (reduction && !isSibling) continue;
@@ -160,6 +193,7 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
     const readSet = new Set<number>();
     readsOf(value, (tensor) => readSet.add(tensor));
     reads.set(node.id, readSet);
+    elsewhere.set(node.id, statesReadElsewhere(node, value));
     const reduction = isReduction(value) ? value : undefined;
     const joined = fuse ? tryJoin(node, value, readSet) : undefined;
     const group = joined ?? {

@@ -2,13 +2,14 @@
  * Emits terms as statements: each shared term becomes one `let`, placed in the outermost scope where it is defined.
  *
  * In: terms and the structure (loops) that the lowering opens around them. Out: statements of a loop nest. What holds:
- * all terms may be computed early, even loads under a test that fails (see "speculation" in lower/README.md), so
+ * all terms may be computed early, even loads under a test that fails (see "Speculation" in ARCHITECTURE.md), so
  * placing a `let` further out never changes a result.
  */
 import { InvariantError } from "../graph/graph.ts";
 import { type Index, index, type Variable, variable } from "../nest/integer.ts";
 import type { BinaryOperator, Condition, Expression, Statement } from "../nest/loopNest.ts";
 import { identityOf } from "../value.ts";
+import type { Names } from "./names.ts";
 import { resultVariable, type Term, type TermTable } from "./terms.ts";
 
 interface Scope {
@@ -40,28 +41,17 @@ type Children = readonly Term[];
 
 const binaryOfReduction = { add: "add", maximum: "maximum", minimum: "minimum" } as const;
 
-export function createEmitter(table: TermTable, builtin: readonly string[]): Emitter {
+/** `builtin` are the integers defined from the start. */
+export function createEmitter(table: TermTable, builtin: readonly string[], names: Names): Emitter {
   const scopes: Scope[] = [{ statements: [], variables: new Set(builtin), bound: new Map() }];
   const uses = new Map<number, number>();
-  const names = new Map<string, number>();
-  const taken = new Set<string>(builtin);
+  const name = names.fresh;
   let resultNames: readonly string[] = [];
 
   function innermost(): Scope {
     const scope = scopes.at(-1);
     if (!scope) throw new InvariantError("no scope is open");
     return scope;
-  }
-
-  function name(hint: string): string {
-    let number = names.get(hint) ?? 0;
-    let chosen = hint;
-    // `x1` may be the hint of something else.
-    do chosen = number === 0 ? hint : `${hint}${number}`;
-    while ((number++, taken.has(chosen)));
-    names.set(hint, number);
-    taken.add(chosen);
-    return chosen;
   }
 
   /** The outermost scope in which all variables of the term are defined. */

@@ -71,24 +71,23 @@ export function placeTemporaries(
   return { offsets, length };
 }
 
-/** States one after another in one buffer; bytes (data sets) in buffers of their own. */
+/** States one after another in one buffer for each type; bytes and orders (data sets) in buffers of their own. */
 export function placeStates(states: readonly StateTensor[]): {
   places: Map<string, Placement>;
   buffers: { name: string; bytes: number }[];
 } {
   const places = new Map<string, Placement>();
-  const buffers = [{ name: "state", bytes: 0 }];
+  const buffers: { name: string; bytes: number }[] = [];
   for (const state of states) {
     const bytes = byteLength(state);
-    const ownBuffer = state.type === "u8" || state.name.endsWith(".order");
-    const [shared] = buffers;
-    if (ownBuffer) {
-      places.set(state.name, { buffer: buffers.length, offset: 0, bytes });
-      buffers.push({ name: state.name, bytes });
-    } else if (shared) {
-      places.set(state.name, { buffer: 0, offset: shared.bytes, bytes });
-      shared.bytes += bytes;
-    }
+    const isData = state.type === "u8" || state.name.endsWith(".order");
+    const name = isData ? state.name : state.type === "f32" ? "state" : "counters";
+    const found = buffers.findIndex((buffer) => buffer.name === name);
+    const buffer = found < 0 ? buffers.push({ name, bytes: 0 }) - 1 : found;
+    const shared = buffers[buffer];
+    if (!shared) continue;
+    places.set(state.name, { buffer, offset: shared.bytes, bytes });
+    shared.bytes += bytes;
   }
   return { places, buffers };
 }

@@ -31,6 +31,18 @@ export function kernelHeader(kernel: Kernel, tensors: ReadonlyMap<number, Stored
   ];
 }
 
+/** The name of kernels that run side by side: two names, or the first and how many more. */
+export function togetherName(names: readonly string[]): string {
+  return names.length <= 2 ? names.join("; ") : `${names[0]}; ${names.length - 1} more beside it`;
+}
+
+/** The heads of kernels that run side by side, one after the other. */
+export function togetherHeader(
+  kernels: readonly { readonly name: string; readonly header: readonly string[] }[],
+): string[] {
+  return kernels.flatMap(({ name, header }) => [`${name}:`, ...header.map((line) => `  ${line}`)]);
+}
+
 /** `07-conv2-filter-gradient` */
 export function fileName(number: number, name: string): string {
   const words = name

@@ -6,6 +6,7 @@
  * registers, of spreading the others over invocations, and of unrolling the innermost reduction axis.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { size } from "../graph/graph.ts";
 import type { Target } from "../target.ts";
 import { type Analysis, analyse, type Axis, windowStep } from "./analysis.ts";
 import { type Footprint, footprintOf, isAligned, type Padding, type Stream, streamsOf } from "./footprint.ts";
@@ -65,11 +66,10 @@ interface Choice {
 }
 
 interface Estimate {
-  /** Time for one product of eight lanes. */
-  readonly perProduct: number;
-  /** Loads and stores in the text of the loop body. */
+  /** For eight lanes. */
+  readonly time: number;
+  /** Loads and stores in the text. */
   readonly accesses: number;
-  readonly products: number;
 }
 
 /** Loads that every lane wants alike: each lane fetches one quad or element, and hands out what the others need. */
@@ -81,23 +81,20 @@ export function sharedLoads({ elements, quads, singles }: Footprint, aligned: bo
     : { quads: 0, singles: single };
 }
 
+/** What the loads and stores of a piece cost; `unrolled` gives its extents. */
 function estimate(
   streams: readonly Stream[],
-  axes: readonly Axis[],
-  choice: Choice,
+  unrolled: ReadonlyMap<string, number>,
+  laneAxes: ReadonlySet<string>,
   costs: Costs,
   subgroupSize: number,
 ): Estimate {
-  const unrolled = new Map([...choice.tile, ...choice.unroll]);
-  const laneAxes = axes.filter(
-    ({ name, isDomain, extent }) => isDomain && !choice.grid.has(name) && (choice.tile.get(name) ?? 1) < extent,
-  );
   let time = 0;
   let accesses = 0;
   for (const stream of streams) {
     const touched = footprintOf(stream, unrolled);
     const aligned = isAligned(stream, unrolled);
-    const isUniform = subgroupSize > 0 && laneAxes.every(({ name }) => !stream.along.has(name));
+    const isUniform = subgroupSize > 0 && ![...stream.along.keys()].some((axis) => laneAxes.has(axis));
     const shares = isUniform && touched.elements >= 3;
     const { quads, singles } = shares
       ? sharedLoads(touched, aligned, subgroupSize)
@@ -107,8 +104,7 @@ function estimate(
     time += quads * costs.quad + singles * costs.scalar + (shares ? touched.elements * costs.broadcast : 0);
     accesses += quads + singles;
   }
-  const products = [...unrolled.values()].reduce((a, b) => a * b, 1);
-  return { perProduct: time / products + costs.multiplyAdd, accesses, products };
+  return { time, accesses };
 }
 
 function unrollOptions(axes: readonly Axis[]): ReadonlyMap<string, number>[] {
@@ -119,7 +115,10 @@ function unrollOptions(axes: readonly Axis[]): ReadonlyMap<string, number>[] {
     .map((step) => new Map([[last.name, step]]));
 }
 
-function countThreads(axes: readonly Axis[], { tile, grid }: Choice): { threads: number; places: number } {
+function countThreads(
+  axes: readonly Axis[],
+  { tile, grid }: Omit<Choice, "unroll">,
+): { threads: number; places: number } {
   let threads = 1;
   let places = 1;
   for (const { name, extent, isDomain } of axes) {
@@ -193,6 +192,61 @@ function paddingsOf(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>):
   );
 }
 
+/** A kernel as the cost model sees it. */
+interface Subject {
+  readonly axes: readonly Axis[];
+  /** Loads of each turn of the innermost loop; what is loaded and stored once for each piece of the outputs. */
+  readonly inner: readonly Stream[];
+  readonly outer: readonly Stream[];
+  readonly elements: number;
+  /** Steps of the reduction for each element. */
+  readonly depth: number;
+  readonly sums: number;
+}
+
+function subjectOf(kernel: Kernel, analysis: Analysis, tensors: ReadonlyMap<number, StoredTensor>): Subject {
+  const paddings = paddingsOf(kernel, tensors);
+  return {
+    axes: analysis.axes,
+    inner: streamsOf(analysis, paddings, ({ kind }) => kind === "body"),
+    outer: streamsOf(analysis, paddings, ({ kind }) => kind !== "body"),
+    elements: size(kernel.domain),
+    depth: size(kernel.extents),
+    sums: Math.max(1, kernel.accumulators.length),
+  };
+}
+
+const product = (steps: ReadonlyMap<string, number>): number => size([...steps.values()]);
+
+/** The best way to unroll the reduction for pieces of this shape, and what the kernel then costs. */
+function priceOf(
+  { axes, inner, outer, elements, depth, sums }: Subject,
+  { tile, grid }: Omit<Choice, "unroll">,
+  target: GpuTarget,
+  costs: Costs,
+): { unroll: ReadonlyMap<string, number>; cost: number } {
+  const points = product(tile);
+  const isSplit = ({ name, extent, isDomain }: Axis): boolean => isDomain && (tile.get(name) ?? 1) < extent;
+  const laneAxes = new Set(axes.filter((axis) => isSplit(axis) && !grid.has(axis.name)).map(({ name }) => name));
+  const end = estimate(outer, tile, laneAxes, costs, 0);
+  const { threads, places } = countThreads(axes, { tile, grid });
+  const lanes = lanesFor(threads, places, target);
+  const workgroups = Math.ceil(threads / lanes) * places;
+  const idleLanes = (Math.ceil(threads / lanes) * lanes) / threads;
+  const idleCores = Math.max(1, wantedWorkgroups / 2 / workgroups);
+  let best: { unroll: ReadonlyMap<string, number>; cost: number } = { unroll: new Map(), cost: Infinity };
+  for (const unroll of unrollOptions(axes)) {
+    const steps = points * product(unroll);
+    if (steps * sums > mostStaticProducts) continue;
+    const turn = estimate(inner, new Map([...tile, ...unroll]), laneAxes, costs, target.subgroupSize);
+    if (turn.accesses + end.accesses > mostStaticAccesses) continue;
+    const perElement = depth * (turn.time / steps + sums * costs.multiplyAdd) + end.time / points;
+    const cost = perElement * elements * idleLanes * idleCores + workgroups * costs.workgroup;
+    if (cost < best.cost) best = { unroll, cost };
+  }
+  return best;
+}
+
 function choose(
   kernel: Kernel,
   analysis: Analysis,
@@ -200,31 +254,17 @@ function choose(
   target: GpuTarget,
 ): Choice {
   const costs = target.software ? softwareCosts : hardwareCosts;
-  const { axes } = analysis;
-  const isMap = kernel.accumulators.length === 0;
-  const streams = streamsOf(analysis, paddingsOf(kernel, tensors), ({ kind }) => isMap || kind === "body");
-  const work = axes.reduce((product, axis) => product * axis.extent, 1);
-  const unrolls = unrollOptions(axes);
-  const sums = Math.max(1, kernel.accumulators.length);
+  const subject = subjectOf(kernel, analysis, tensors);
   let best: { choice: Choice; cost: number } = {
     choice: { tile: new Map(), grid: new Set(), unroll: new Map() },
     cost: Infinity,
   };
   for (const tile of tiles(analysis, costs)) {
-    if ([...tile.values()].reduce((a, b) => a * b, sums) > costs.mostProducts) continue;
-    for (const grid of grids(axes, tile))
-      for (const unroll of unrolls) {
-        const choice = { tile, grid, unroll };
-        const { perProduct, accesses, products } = estimate(streams, axes, choice, costs, target.subgroupSize);
-        if (accesses > mostStaticAccesses || products * sums > mostStaticProducts) continue;
-        const { threads, places } = countThreads(axes, choice);
-        const lanes = lanesFor(threads, places, target);
-        const workgroups = Math.ceil(threads / lanes) * places;
-        const idleLanes = (Math.ceil(threads / lanes) * lanes) / threads;
-        const idleCores = Math.max(1, wantedWorkgroups / 2 / workgroups);
-        const cost = perProduct * work * idleLanes * idleCores + workgroups * costs.workgroup;
-        if (cost < best.cost) best = { choice, cost };
-      }
+    if (product(tile) * subject.sums > costs.mostProducts) continue;
+    for (const grid of grids(subject.axes, tile)) {
+      const { unroll, cost } = priceOf(subject, { tile, grid }, target, costs);
+      if (cost < best.cost) best = { choice: { tile, grid, unroll }, cost };
+    }
   }
   return best.choice;
 }

@@ -1,7 +1,7 @@
 /** Runs a scheduled program by interpreting its loop nests: what generated kernels mean, without any device. */
 import type { ScheduledProgram } from "../../compiler/compile.ts";
 import { storageLength } from "../../compiler/fusion/kernel.ts";
-import { resolveStorage } from "../../compiler/lower/lowerKernel.ts";
+import { resolveStorage } from "../../compiler/lower/bindings.ts";
 import { interpretNest } from "../../compiler/nest/interpretNest.ts";
 
 export type TypedArray = Float32Array | Uint32Array | Uint8Array;
@@ -13,7 +13,7 @@ export function interpretProgram(
   subgroupSize = 0,
 ): void {
   const temporaries = new Map<number, Float32Array>();
-  for (const { lowered } of program.kernels) {
+  for (const { lowered } of program.dispatches) {
     const buffers: Record<string, TypedArray> = {};
     lowered.nest.bindings.forEach((binding, i) => {
       const { tensor, offset } = resolveStorage(program.tensors, lowered.tensors[i] ?? -1);

@@ -1,0 +1,192 @@
+/** The structure of a kernel: workgroups, lanes, loops, accumulators, and what stands where among them. */
+import { add, clamp, divide, type Index, index, multiply, remainder } from "../nest/integer.ts";
+import { identityOf } from "../value.ts";
+import { advance, type Cut, digits, type Starts } from "./axes.ts";
+import type { Emitter } from "./emitter.ts";
+import { accumulatorNames, type Lowering, total } from "./lowering.ts";
+import { emitOutputs } from "./outputs.ts";
+import { emitProducts } from "./products.ts";
+import { emitStage } from "./stage.ts";
+
+/** Emits everything and returns the number of workgroups. */
+export function emitKernel(lowering: Lowering): number {
+  const { axes, emitter, schedule } = lowering;
+  const threadCount = total(axes.threads);
+  const threadGroups = Math.ceil(threadCount / (axes.threads.length > 0 ? schedule.lanes : 1));
+  const workgroups = total(axes.grid) * threadGroups;
+  const workgroup = lowering.workgroup(workgroups);
+  let starts: Starts = new Map();
+  const gridDigits = digits(
+    divide(workgroup, threadGroups),
+    axes.grid.map((cut) => cut.count),
+    divide,
+    remainder,
+  );
+  axes.grid.forEach((cut, i) => {
+    const counter = emitter.integer(`${cut.axis}g`, gridDigits[i] ?? index(0));
+    starts = advance(starts, cut, counter);
+  });
+  // All lanes compute the same: one of them stores.
+  if (axes.threads.length === 0 && schedule.lanes > 1 && !schedule.vector)
+    lowering.where = { kind: "inRange", index: lowering.lane, minimum: 0, maximum: 0 };
+  if (axes.threads.length > 0) starts = emitThreads(lowering, starts, remainder(workgroup, threadGroups), threadCount);
+  const lastDomainLoop = axes.loops.findLastIndex((loop) => axes.domain.includes(loop.axis));
+  const firstReduction = axes.loops.findIndex((loop) => axes.reduction.includes(loop.axis));
+  if (firstReduction >= 0 && firstReduction < lastDomainLoop)
+    emitWithMemory(lowering, starts, firstReduction, lastDomainLoop);
+  else emitLoops(lowering, starts, 0, lastDomainLoop + 1, (inner) => emitTile(lowering, inner, lastDomainLoop + 1));
+  return workgroups;
+}
+
+function emitThreads(lowering: Lowering, starts: Starts, group: Index, count: number): Starts {
+  const { axes, emitter, schedule, laneVariables } = lowering;
+  const flat = add(multiply(group, schedule.lanes), lowering.lane);
+  if (flat.maximum >= count) lowering.where = { kind: "inRange", index: flat, minimum: 0, maximum: count - 1 };
+  const thread = emitter.integer("thread", clamp(flat, 0, count - 1));
+  for (const term of thread.terms) laneVariables.add(term.key);
+  const found = digits(
+    thread,
+    axes.threads.map((cut) => cut.count),
+    divide,
+    remainder,
+  );
+  let after = starts;
+  axes.threads.forEach((cut, i) => {
+    const counter = emitter.integer(`${cut.axis}t`, found[i] ?? index(0));
+    for (const term of counter.terms) laneVariables.add(term.key);
+    after = advance(after, cut, counter);
+  });
+  return after;
+}
+
+/** Opens loops `from` to `to - 1`, staging operands where the schedule says so. */
+function emitLoops(lowering: Lowering, starts: Starts, from: number, to: number, body: (starts: Starts) => void): void {
+  emitStages(lowering, starts, from);
+  const cut = lowering.axes.loops[from];
+  if (from >= to || !cut) return body(starts);
+  lowering.emitter.loop(cut.axis, cut.count, (counter) =>
+    emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body),
+  );
+}
+
+function emitStages(lowering: Lowering, starts: Starts, depth: number): void {
+  for (const { operand, depth: at } of lowering.schedule.stage)
+    if (at === depth && !lowering.stages.has(operand)) emitStage(lowering, starts, depth, operand);
+}
+
+/** Accumulates in registers: declare, reduce, finish. `depth` loops are open. */
+function emitTile(lowering: Lowering, starts: Starts, depth: number): void {
+  const { kernel, emitter, axes } = lowering;
+  if (kernel.accumulators.length === 0) return emitOutputs(lowering, starts, []);
+  const names = accumulatorNames(lowering);
+  names.forEach((name, i) => {
+    const identity = identityOf(kernel.accumulators[i % kernel.accumulators.length]?.operator ?? "add");
+    emitter.push({ kind: "variable", name, initial: { kind: "constant", value: identity } });
+  });
+  // Stages at this depth were emitted by the caller's loops already.
+  emitInnerLoops(lowering, starts, depth, axes.loops.length, (inner) => emitProducts(lowering, inner, names));
+  finishTile(lowering, starts, names);
+}
+
+function emitInnerLoops(
+  lowering: Lowering,
+  starts: Starts,
+  from: number,
+  to: number,
+  body: (starts: Starts) => void,
+): void {
+  const cut = lowering.axes.loops[from];
+  if (from >= to || !cut) return body(starts);
+  lowering.emitter.loop(cut.axis, cut.count, (counter) =>
+    emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body),
+  );
+}
+
+/** Lanes of a reduced vector axis hold parts of the results: put them together, then store. */
+function finishTile(lowering: Lowering, starts: Starts, names: readonly string[]): void {
+  const { kernel, emitter, axes, schedule } = lowering;
+  if (schedule.vector && axes.reduction.includes(schedule.vector)) {
+    for (const operator of ["add", "maximum"] as const) {
+      const concerned = names.filter(
+        (_, i) => kernel.accumulators[i % kernel.accumulators.length]?.operator === operator,
+      );
+      if (concerned.length > 0) emitter.push({ kind: "reduceLanes", operator, names: concerned });
+    }
+  }
+  emitOutputs(lowering, starts, names);
+}
+
+/** Accumulators in scratch: reduction loops run outside of domain loops, one pass a reduction step over all tiles. */
+function emitWithMemory(lowering: Lowering, starts: Starts, firstReduction: number, lastDomain: number): void {
+  const { kernel, emitter, axes, schedule, domainPoints, scratch } = lowering;
+  const inner = axes.loops.slice(firstReduction, lastDomain + 1).filter((loop) => axes.domain.includes(loop.axis));
+  const width = schedule.vector ? schedule.lanes : 1;
+  const perTile = domainPoints.length * kernel.accumulators.length;
+  const buffer = emitter.name("partial");
+  scratch.push({ name: buffer, length: total(inner) * perTile * width });
+  const laneHere = width > 1 ? lowering.lane : index(0);
+  const cell = (counters: readonly Index[], number: number): Index => {
+    const tile = counters.reduce((flat, counter, i) => add(multiply(flat, inner[i]?.count ?? 1), counter), index(0));
+    return add(multiply(add(multiply(tile, perTile), number), width), laneHere);
+  };
+  const identities = Array.from({ length: perTile }, (_, i) =>
+    identityOf(kernel.accumulators[i % kernel.accumulators.length]?.operator ?? "add"),
+  );
+  const counterOf = new Map<number, Index>();
+  const innerCounters = (): Index[] =>
+    axes.loops.flatMap((loop, i) => {
+      const counter = counterOf.get(i);
+      return i >= firstReduction && i <= lastDomain && axes.domain.includes(loop.axis) ? [counter ?? index(0)] : [];
+    });
+
+  emitLoops(lowering, starts, 0, firstReduction, (outside) => {
+    forEachTile(inner, emitter, (counters) => {
+      identities.forEach((value, i) =>
+        emitter.push({ kind: "store", buffer, index: cell(counters, i), value: { kind: "constant", value } }),
+      );
+    });
+    const descend = (at: Starts, depth: number): void => {
+      if (depth > firstReduction) emitStages(lowering, at, depth);
+      const cut = axes.loops[depth];
+      if (depth <= lastDomain && cut) {
+        emitter.loop(cut.axis, cut.count, (counter) => {
+          counterOf.set(depth, counter);
+          descend(advance(at, cut, counter), depth + 1);
+        });
+        return;
+      }
+      const names = accumulatorNames(lowering);
+      const counters = innerCounters();
+      names.forEach((name, i) =>
+        emitter.push({ kind: "variable", name, initial: { kind: "load", buffer, index: cell(counters, i) } }),
+      );
+      emitInnerLoops(lowering, at, depth, axes.loops.length, (deep) => emitProducts(lowering, deep, names));
+      names.forEach((name, i) =>
+        emitter.push({
+          kind: "store",
+          buffer,
+          index: cell(counters, i),
+          value: { kind: "reference", name },
+        }),
+      );
+    };
+    descend(outside, firstReduction);
+    forEachTile(inner, emitter, (counters) => {
+      const at = inner.reduce((all, cut, i) => advance(all, cut, counters[i] ?? index(0)), outside);
+      const names = accumulatorNames(lowering);
+      names.forEach((name, i) =>
+        emitter.push({ kind: "variable", name, initial: { kind: "load", buffer, index: cell(counters, i) } }),
+      );
+      finishTile(lowering, at, names);
+    });
+  });
+}
+
+function forEachTile(cuts: readonly Cut[], emitter: Emitter, body: (counters: Index[]) => void): void {
+  const nest = (counters: Index[]): void => {
+    const cut = cuts[counters.length];
+    if (!cut) return body(counters);
+    emitter.loop(cut.axis, cut.count, (counter) => nest([...counters, counter]));
+  };
+  nest([]);
+}
