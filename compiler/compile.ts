@@ -113,11 +113,18 @@ function arrange(inputs: readonly LoweringInput[], mostBindings: number): Schedu
   return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
     if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
     const members = group.flatMap((i) => inputs[i] ?? []);
-    const { lanes } = members.reduce((a, b) => (workOf(b.kernel) > workOf(a.kernel) ? b : a)).schedule;
+    const lanes = lanesTogether(members);
     const kernels = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
     const name = togetherName(kernels.map((kernel) => kernel.name));
     return [{ name, kernels, lowered: lowerTogether(kernels, { name, header: togetherHeader(kernels) }) }];
   });
+}
+
+/** The lanes of the kernel that has most to do; broadcasts need whole subgroups. */
+function lanesTogether(members: readonly LoweringInput[]): number {
+  const broadcasting = members.filter(({ schedule }) => schedule.broadcast);
+  const candidates = broadcasting.length > 0 ? broadcasting : members;
+  return candidates.reduce((a, b) => (workOf(b.kernel) > workOf(a.kernel) ? b : a)).schedule.lanes;
 }
 
 /** Steps of all reductions; elements where nothing is reduced. */

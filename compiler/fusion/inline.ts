@@ -272,6 +272,7 @@ function isEpilogue({ graph, consumers, work }: Decision, node: Node, required: 
  */
 function isCheaperInline(decision: Decision, node: Node, cost: number): boolean {
   const { graph, consumers, work, stored, costs, reads } = decision;
+  if (isMove(decision, node)) return true;
   const elements = size(node.shape);
   const inputs = tensorsRead(graph, node.id, stored, reads);
   let inline = 0;
@@ -285,6 +286,14 @@ function isCheaperInline(decision: Decision, node: Node, cost: number): boolean 
     store += readings * readCost(graph, node.id, size(consumer.shape), costs);
   }
   return inline <= store;
+}
+
+/** Whether a node only takes elements of a stored tensor: reading them there costs what reading a copy would. */
+function isMove({ work, stored }: Decision, node: Node): boolean {
+  const own = work.get(node.id);
+  if (!own || own.operations > 0 || own.transcendentals > 0) return false;
+  const [reads = 0, ...others] = own.reads.values();
+  return reads === 1 && others.length === 0 && node.inputs.every((input) => stored.has(input));
 }
 
 function readsItself({ graph, stored, reads }: Decision, consumer: Node, except: Node, tensor: number): boolean {

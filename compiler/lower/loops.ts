@@ -26,9 +26,6 @@ export function emitKernel(lowering: Lowering): number {
     const counter = emitter.integer(`${cut.axis}g`, gridDigits[i] ?? index(0));
     starts = advance(starts, cut, counter);
   });
-  // All lanes compute the same: one of them stores.
-  if (axes.threads.length === 0 && schedule.lanes > 1 && !schedule.vector)
-    lowering.where = { kind: "inRange", index: lowering.lane, minimum: 0, maximum: 0 };
   if (axes.threads.length > 0) starts = emitThreads(lowering, starts, remainder(workgroup, threadGroups), threadCount);
   const lastDomainLoop = axes.loops.findLastIndex((loop) => axes.domain.includes(loop.axis));
   const firstReduction = axes.loops.findIndex((loop) => axes.reduction.includes(loop.axis));
@@ -41,7 +38,12 @@ export function emitKernel(lowering: Lowering): number {
 function emitThreads(lowering: Lowering, starts: Starts, group: Index, count: number): Starts {
   const { axes, emitter, schedule, laneVariables } = lowering;
   const flat = add(multiply(group, schedule.lanes), lowering.lane);
-  if (flat.maximum >= count) lowering.where = { kind: "inRange", index: flat, minimum: 0, maximum: count - 1 };
+  if (flat.maximum >= count) {
+    const condition = { kind: "inRange", index: flat, minimum: 0, maximum: count - 1 } as const;
+    // Lanes too many repeat the last one's work and store nothing; where it overwrites what it reads, they must not read.
+    if (lowering.kernel.inPlace) lowering.guard = condition;
+    else lowering.where = condition;
+  }
   const thread = emitter.integer("thread", clamp(flat, 0, count - 1));
   for (const term of thread.terms) laneVariables.add(term.key);
   const found = digits(

@@ -141,6 +141,8 @@ function lowerPart(input: LoweringInput, { names, bindings }: Shared, workgroup:
   const places = new Map(
     [...axes.tile].map(([axis, extent]) => [axis, tilePlaces(extent, axis === schedule.vector ? schedule.lanes : 1)]),
   );
+  const lane = schedule.lanes > 1 ? index(variable(laneName, schedule.lanes)) : index(0);
+  const isForOneLane = schedule.lanes > 1 && axes.threads.length === 0 && !schedule.vector;
   const lowering: Lowering = {
     ...input,
     axes,
@@ -149,12 +151,16 @@ function lowerPart(input: LoweringInput, { names, bindings }: Shared, workgroup:
     stages,
     scratch: [],
     workgroup: (workgroups) => index(variable(workgroup, workgroups)),
-    lane: schedule.lanes > 1 ? index(variable(laneName, schedule.lanes)) : index(0),
+    lane,
     laneVariables: new Set([laneName]),
     domainPoints: tileProduct(axes.domain, places),
     reductionPoints: tileProduct(axes.reduction, places),
     where: undefined,
+    // A kernel whose work is not spread over lanes, beside one whose work is.
+    guard: isForOneLane ? { kind: "inRange", index: lane, minimum: 0, maximum: 0 } : undefined,
   };
   const workgroups = emitKernel(lowering);
-  return { body: emitter.finish(), workgroups, scratch: lowering.scratch };
+  const body = emitter.finish();
+  const { guard, scratch } = lowering;
+  return { body: guard ? [{ kind: "if", condition: guard, body }] : body, workgroups, scratch };
 }

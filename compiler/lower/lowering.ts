@@ -43,7 +43,10 @@ export interface Lowering extends LoweringInput {
   readonly laneVariables: Set<string>;
   readonly domainPoints: readonly Point[];
   readonly reductionPoints: readonly Point[];
+  /** Under which a lane's stores count. */
   where: Condition | undefined;
+  /** Under which a lane does anything. */
+  guard: Condition | undefined;
 }
 
 /** How many pieces the cuts make together. */

@@ -55,7 +55,11 @@ export const activations: Readonly<Record<ActivationName, Activation>> = {
   gelu: {
     formula: () => times(number(0.5), x, plus(one, unary("errorFunction", times(x, number(Math.SQRT1_2))))),
   },
-  silu: { formula: () => times(x, sigmoid(x)) },
+  // s·(1 + x·(1 - s)) with s = sigmoid(x): the quotient rule would divide infinity by itself.
+  silu: {
+    formula: () => times(x, sigmoid(x)),
+    derivative: () => times(sigmoid(x), plus(one, times(x, minus(one, sigmoid(x))))),
+  },
   mish: { formula: () => times(x, unary("tanh", softplus(x))), derivative: () => mishDerivative },
   hardswish: {
     formula: () => times(x, hardGate),

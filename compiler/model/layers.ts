@@ -115,7 +115,7 @@ function windowCells(layer: LayerOf<"averagePool">): Formula {
 }
 
 /**
- * Batch statistics in one pass: with s the running mean (any constant would do, a near one avoids cancellation),
+ * Batch statistics in one pass: with s the channel's first value (any constant would do, a near one avoids cancellation),
  * mean = s + Σ(x-s)/m and variance = Σ(x-s)²/m - (Σ(x-s)/m)² ("shifted data"; Chan, Golub, LeVeque 1983).
  */
 function batchStatistics(context: LoweringContext, layer: LayerOf<"batchNorm">, input: number) {
@@ -126,7 +126,8 @@ function batchStatistics(context: LoweringContext, layer: LayerOf<"batchNorm">, 
   const count = shape.reduce((a, b) => a * b, 1) / channels;
   const runningMean = context.statistic(pathOf(layer, "running_mean"), channels);
   const runningVariance = context.statistic(pathOf(layer, "running_var"), channels);
-  const shift = perChannel(context, layer, builder.state(runningMean), input);
+  const shift = builder.add("first", { axes }, [input], originOf(layer, "first value"));
+  const oldMean = perChannel(context, layer, builder.state(runningMean), input);
   const oldVariance = perChannel(context, layer, builder.state(runningVariance), input);
   const centred = minus(argument(0), argument(1));
   const sum = (formula: Formula, role: string): number =>
@@ -168,7 +169,7 @@ function batchStatistics(context: LoweringContext, layer: LayerOf<"batchNorm">, 
         originOf(layer, role),
       ),
     );
-  update(runningMean, shift, mean, 1, "running mean");
+  update(runningMean, oldMean, mean, 1, "running mean");
   // The running estimate is unbiased: m / (m - 1).
   update(runningVariance, oldVariance, variance, count / Math.max(1, count - 1), "running variance");
   return { mean, inverse, count };

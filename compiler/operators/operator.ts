@@ -52,6 +52,8 @@ export interface OperatorAttributes {
   matmul: { readonly transposeLeft: boolean; readonly transposeRight: boolean };
   /** Over `axes`, which keep extent 1. */
   reduce: { readonly operator: ReductionOperator; readonly axes: readonly number[] };
+  /** The first element along `axes`, which keep extent 1. */
+  first: { readonly axes: readonly number[] };
   window: WindowAttributes & { readonly operator: "add" | "maximum" };
   /** `ky · kernel width + kx` of the first maximum of each window. */
   windowPlace: WindowAttributes;
@@ -64,7 +66,7 @@ export interface OperatorAttributes {
   part: { readonly offset: number; readonly shape: readonly number[] };
   /** Tensors laid into one flat tensor at `offsets`; what lies between is zero. */
   pack: { readonly offsets: readonly number[]; readonly length: number };
-  /** `out[n, …] = table[rows[start·batch + n], …]`, the last row repeated past the end: (table, rows, start). */
+  /** `out[n, …] = tables[rows[start·batch + n], …]`, the last row repeated past the end: (rows, start, tables…). */
   gather: { readonly batch: number };
   /** `x̂·scale + shift` with `x̂ = (x - mean)·deviation⁻¹`; its gradient runs through the batch's statistics: (x, mean, inverse deviation, scale, shift). */
   normalizeBatch: { readonly count: number };

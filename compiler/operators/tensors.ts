@@ -160,6 +160,16 @@ export const reduce: Operator<"reduce"> = {
   },
 };
 
+export const first: Operator<"first"> = {
+  summary: "out[…, 0, …] = input[…, 0, …], the first element along some axes",
+  shape: ({ axes }, [input = []]) => input.map((extent, d) => (axes.includes(d) ? 1 : extent)),
+  define: ({ axes }, [input]) => {
+    if (!input) throw new Error("first takes (input)");
+    return (coordinates) => input.at(coordinates.map((at, d) => (axes.includes(d) ? index(0) : at)));
+  },
+  gradient: "none",
+};
+
 export const reshape: Operator<"reshape"> = {
   summary: "out[…] = input[…] at the same place in row-major order",
   shape: ({ shape }) => shape,
