@@ -25,6 +25,11 @@ interface Costs {
   readonly broadcast: number;
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
   readonly workgroup: number;
+  /**
+   * Compiling, which takes longer than the square of the loads and stores in the text: its share of one of some ten
+   * thousand steps, for each of their square.
+   */
+  readonly compilation: number;
   /** Registers for accumulators. */
   readonly mostProducts: number;
   readonly longestTile: number;
@@ -37,6 +42,7 @@ const softwareCosts: Costs = {
   quad: 13.2,
   broadcast: 0.42,
   workgroup: 1500,
+  compilation: 400,
   mostProducts: 168,
   longestTile: 32,
 };
@@ -47,6 +53,7 @@ const hardwareCosts: Costs = {
   quad: 1.6,
   broadcast: 0.16,
   workgroup: 0,
+  compilation: 0,
   mostProducts: 32,
   longestTile: 8,
 };
@@ -241,7 +248,9 @@ function priceOf(
     const turn = estimate(inner, new Map([...tile, ...unroll]), laneAxes, costs, target.subgroupSize);
     if (turn.accesses + end.accesses > mostStaticAccesses) continue;
     const perElement = depth * (turn.time / steps + sums * costs.multiplyAdd) + end.time / points;
-    const cost = perElement * elements * idleLanes * idleCores + workgroups * costs.workgroup;
+    const accesses = turn.accesses + end.accesses;
+    const once = workgroups * costs.workgroup + accesses * accesses * costs.compilation;
+    const cost = perElement * elements * idleLanes * idleCores + once;
     if (cost < best.cost) best = { unroll, cost };
   }
   return best;
