@@ -3,7 +3,7 @@
  *
  * In: a kernel's accesses. Out: streams, each all accesses to one tensor that move alike along every axis (the taps of a
  * pooling window, say), so that elements which two of them share count once. Addresses are taken to be sums of one
- * function for each axis, which holds but for places that are read from memory.
+ * function for each axis.
  */
 import { evaluate } from "../nest/integer.ts";
 import { type Access, type Analysis, dependsOn, strideAlong } from "./analysis.ts";
@@ -15,8 +15,6 @@ export type Movement =
 
 export interface Stream {
   readonly isStore: boolean;
-  /** Whether coordinates are read from memory, so that nothing is known of the places. */
-  readonly isScattered: boolean;
   /** The axes that move it. */
   readonly along: ReadonlyMap<string, Movement>;
   /** Addresses of the accesses, with all axes at 0. */
@@ -52,20 +50,19 @@ export function streamsOf(
     const found = groups.get(key);
     if (found) found.starts.push(start);
     else {
-      const isScattered = access.address.terms.some(({ atom }) => atom.kind === "element");
       const padding = isStore ? paddings.get(access.tensor) : undefined;
-      groups.set(key, { isStore, isScattered, along, starts: [start], padding });
+      groups.set(key, { isStore, along, starts: [start], padding });
     }
   }
   return [...groups.values()];
 }
 
-/** The address with one axis at a value and all others at 0. */
+/** The address with one axis at a value and all others at 0; rows that are looked up in memory are far apart. */
 function addressAt({ address }: Access, axis: string, value: number): number {
   return evaluate(
     address,
     (name) => (name === axis ? value : 0),
-    () => 0,
+    (_, at) => at * 1024,
   );
 }
 
@@ -118,7 +115,6 @@ function countElements(stream: Stream, axes: readonly (readonly [string, number]
     places = new Set([...places].flatMap((place) => steps.map((step) => place + step)));
   }
   const elements = places.size;
-  if (stream.isScattered) return { elements, quads: 0, singles: elements };
   const perQuad = new Map<number, number>();
   for (const place of places) perQuad.set(Math.floor(place / 4), (perQuad.get(Math.floor(place / 4)) ?? 0) + 1);
   const enough = stream.isStore ? 4 - paddingReached(stream, axes) : 2;
