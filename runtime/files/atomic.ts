@@ -1,28 +1,27 @@
 /**
  * Writing without losing: a file is written beside its place, flushed, and only then renamed. Whatever fails (a full disk, a
  * crash), what stood there before still stands.
+ *
+ * In: a path and its content. Out: nothing, or a `RuntimeFailure` that says what the user can do.
  */
 import { open, rename, rm } from "node:fs/promises";
-import { RuntimeFailure } from "../errors.ts";
+import { reasonOf, RuntimeFailure, systemCode } from "../errors.ts";
 
 /** What users can do about the usual errors of a file system. */
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: "Free some space, or write elsewhere with --out; nothing written earlier is lost.",
-  EDQUOT: "Your quota is used up: free some space, or write elsewhere with --out.",
+  EDQUOT: "Free some space, or write elsewhere with --out; nothing written earlier is lost.",
   EACCES: "Choose a folder that you may write to with --out.",
   EPERM: "Choose a folder that you may write to with --out.",
-  EROFS: "The file system is read-only: choose another place with --out.",
-  ENOTDIR: "A part of the path is a file: choose another place with --out.",
-  EISDIR: "There is a folder of that name: move it away, or choose another place with --out.",
-  EEXIST: "There is a file of that name: move it away, or choose another place with --out.",
+  EROFS: "Choose a place on another file system with --out.",
+  EISDIR: "Move that folder away, or choose another place with --out.",
+  EEXIST: "Move that file away, or choose another place with --out.",
 };
 
 export function fileFailure(path: string, problem: unknown): RuntimeFailure {
   if (problem instanceof RuntimeFailure) return problem;
-  const code = problem instanceof Error && "code" in problem ? String(problem.code) : "";
-  const text = problem instanceof Error ? problem.message : String(problem);
-  const remedy = remedies[code] ?? "Check the path, or choose another place with --out.";
-  return new RuntimeFailure("files", `${path} can't be written: ${text}`, remedy, { cause: problem });
+  const remedy = remedies[systemCode(problem)] ?? "Check the path, or choose another place with --out.";
+  return new RuntimeFailure("files", `${path} cannot be written: ${reasonOf(problem)}`, remedy, { cause: problem });
 }
 
 /** How bytes get into a file; tests put a failing one in its place. */
@@ -30,7 +29,7 @@ export interface Writer {
   write(path: string, content: string | Uint8Array): Promise<void>;
 }
 
-const diskWriter: Writer = {
+export const diskWriter: Writer = {
   async write(path, content) {
     const file = await open(path, "w");
     try {

@@ -1,38 +1,35 @@
 /**
- * The folder of a run: the program, `run.json`, `metrics.jsonl`, checkpoints, curves. Every file is replaced as a whole
- * (atomic.ts), so an older run's files stay until the new ones are complete.
+ * The folder of a run: the program, `run.json`, `metrics.jsonl`, checkpoints, curves.
+ *
+ * In: a path. Out: functions that write its files. What holds: every file is replaced as a whole (atomic.ts); a file of an
+ * earlier run stays until the new one is complete and is then kept in `earlier-1`, `earlier-2`, ….
  */
-import { mkdir, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { systemCode } from "../errors.ts";
 import type { EpochRecord } from "../train/epochRecord.ts";
-import { fileFailure, writeAtomically } from "./atomic.ts";
+import { diskWriter, fileFailure, writeAtomically, type Writer } from "./atomic.ts";
 
 export interface RunFolder {
   readonly path: string;
   readonly writeProgram: (source: string) => Promise<void>;
   readonly writeRun: (run: object) => Promise<void>;
-  /** Forgets the records of an earlier run. */
+  /** Begins the records anew. */
   readonly startMetrics: () => Promise<void>;
   readonly appendMetrics: (record: EpochRecord) => Promise<void>;
   readonly writeCheckpoint: (which: "last" | "best", bytes: Uint8Array) => Promise<void>;
   readonly writeCurve: (svg: string, png: Uint8Array | undefined) => Promise<void>;
 }
 
-/** Creates the folder and tries it out; throws a `RuntimeFailure` of kind "files" where it can't be written to. */
-export async function openRunFolder(path: string): Promise<RunFolder> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (problem) {
-    throw fileFailure(path, problem);
-  }
-  const probe = join(path, ".writable");
-  await writeAtomically(probe, "");
-  await rm(probe, { force: true });
+/** Creates the folder and tries it out; throws a `RuntimeFailure` of kind "files" where it cannot be written to. */
+export async function openRunFolder(path: string, writer: Writer = diskWriter): Promise<RunFolder> {
+  const keep = await prepare(path, writer);
   const records: EpochRecord[] = [];
-  const write = (name: string, content: string | Uint8Array): Promise<void> =>
-    writeAtomically(join(path, name), content);
-  const writeMetrics = (): Promise<void> =>
-    write("metrics.jsonl", records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  const write = async (name: string, content: string | Uint8Array): Promise<void> => {
+    await keep(name);
+    await writeAtomically(join(path, name), content, writer);
+  };
+  const writeMetrics = (): Promise<void> => write("metrics.jsonl", records.map(metricsLine).join(""));
   return {
     path,
     writeProgram: (source) => write("program.cnn", source),
@@ -51,4 +48,44 @@ export async function openRunFolder(path: string): Promise<RunFolder> {
       if (png) await write("curve.png", png);
     },
   };
+}
+
+/** The line of an epoch; a loss that is not finite becomes null, since JSON has no such numbers. */
+function metricsLine(record: EpochRecord): string {
+  const { epoch, trainLoss, testLoss, testAccuracy, seconds, imagesPerSecond } = record;
+  return `${JSON.stringify({ epoch, trainLoss, testLoss, testAccuracy, seconds, imagesPerSecond })}\n`;
+}
+
+/** Makes the folder; returns the function that saves an earlier run's file of a name before it is first replaced. */
+async function prepare(path: string, writer: Writer): Promise<(name: string) => Promise<void>> {
+  try {
+    await mkdir(path, { recursive: true });
+    const probe = join(path, `.writable-${process.pid}`);
+    try {
+      await writer.write(probe, "");
+    } finally {
+      await rm(probe, { force: true });
+    }
+    const names = await readdir(path);
+    const earlier = new Set(names);
+    const numbers = names.map((name) => Number(/^earlier-(\d+)$/.exec(name)?.[1] ?? 0));
+    const kept = join(path, `earlier-${Math.max(0, ...numbers) + 1}`);
+    return async (name) => {
+      if (earlier.delete(name)) await keepFile(path, kept, name);
+    };
+  } catch (problem) {
+    throw fileFailure(path, problem);
+  }
+}
+
+async function keepFile(folder: string, kept: string, name: string): Promise<void> {
+  const [from, to] = [join(folder, name), join(kept, name)];
+  try {
+    await mkdir(kept, { recursive: true });
+    // A second name takes no space; some file systems have none.
+    await link(from, to).catch(() => copyFile(from, to));
+  } catch (problem) {
+    // It was removed in the meantime, or is a folder, which writing will complain about.
+    if (!["ENOENT", "EISDIR"].includes(systemCode(problem))) throw fileFailure(to, problem);
+  }
 }

@@ -1,6 +1,8 @@
 /**
- * The learning curve as SVG: test accuracy against epochs, a monotone spline from (0, 0) through every epoch, and the
- * losses as thin lines on an axis of their own.
+ * The learning curve as SVG.
+ *
+ * In: the records of a run. Out: test accuracy against epochs, a monotone spline from (0, 0) through every epoch, and the
+ * losses as thin lines on an axis of their own. What holds: both axes share the grid; numbers that are not finite are left out.
  */
 import { curveMonotoneX, line } from "d3-shape";
 import type { EpochRecord } from "../train/epochRecord.ts";
@@ -13,59 +15,108 @@ export interface CurveOptions {
 
 const width = 720;
 const height = 440;
-const margin = { top: 64, right: 64, bottom: 56, left: 64 };
+const margin = { top: 76, right: 78, bottom: 58, left: 82 };
+const right = width - margin.right;
+const bottom = height - margin.bottom;
+/** Both vertical axes have this many steps. */
+const gridSteps = 5;
+/** More epochs than this are a line without marks. */
+const mostMarks = 30;
 const colours = {
   accuracy: "#1f6feb",
   train: "#b3541e",
-  test: "#e0a03c",
+  test: "#d99a2b",
   text: "#24292f",
-  faint: "#6e7781",
-  grid: "#e6e8eb",
+  faint: "#59636e",
+  grid: "#e4e7eb",
+  axis: "#8c959f",
 };
+const small = `font-size="12" fill="${colours.faint}"`;
 
 type Point = readonly [number, number];
 
-const across = (epoch: number, epochs: number): number =>
-  margin.left + ((width - margin.left - margin.right) * epoch) / Math.max(1, epochs);
-const upwards = (share: number): number => height - margin.bottom - (height - margin.top - margin.bottom) * share;
-
-function spline(points: readonly Point[]): string {
-  const path = line<Point>()
-    .x(([x]) => x)
-    .y(([, y]) => y)
-    .curve(curveMonotoneX);
-  return path([...points]) ?? "";
+interface Scales {
+  readonly across: (epoch: number) => number;
+  readonly accuracy: (share: number) => number;
+  readonly loss: (loss: number) => number;
+  readonly lossStep: number;
+  readonly epochs: number;
 }
 
-function text(x: number, y: number, content: string, attributes: string): string {
-  const safe = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${safe}</text>`;
+export function curveSvg(records: readonly EpochRecord[], { title, epochs }: CurveOptions): string {
+  const scales = scalesFor(records, Math.max(1, epochs));
+  const best = bestOf(records);
+  const summary = best ? `best ${percent(best.testAccuracy)} after epoch ${best.epoch}` : "";
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif">`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    text(margin.left, 30, title, `font-size="17" font-weight="bold" fill="${colours.text}"`),
+    text(right, 30, summary, `font-size="12" fill="${colours.text}" text-anchor="end"`),
+    ...legend(),
+    ...axes(scales),
+    ...lossCurve(records, scales, (record) => record.trainLoss, colours.train),
+    ...lossCurve(records, scales, (record) => record.testLoss, colours.test),
+    ...accuracyCurve(records, scales),
+    ...labels(records, scales),
+    "</svg>",
+    "",
+  ].join("\n");
 }
 
-/** A step of 1, 2 or 5 times a power of ten that gives at most `most` ticks. */
-export function tickStep(extent: number, most: number): number {
-  const raw = extent / most;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  return ([1, 2, 5, 10].find((step) => step * power >= raw) ?? 10) * power;
+function scalesFor(records: readonly EpochRecord[], epochs: number): Scales {
+  const losses = records.flatMap((record) => [record.trainLoss, record.testLoss]).filter(Number.isFinite);
+  const lossStep = roundStep(Math.max(0.01, ...losses) / gridSteps);
+  const upwards = (share: number): number => bottom - (bottom - margin.top) * share;
+  return {
+    across: (epoch) => margin.left + ((right - margin.left) * epoch) / epochs,
+    accuracy: upwards,
+    loss: (loss) => upwards(loss / (lossStep * gridSteps)),
+    lossStep,
+    epochs,
+  };
 }
 
-function axes(epochs: number, largestLoss: number): string[] {
+/** The smallest of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8 times a power of ten that is not below `least`. */
+function roundStep(least: number): number {
+  const power = 10 ** Math.floor(Math.log10(least));
+  const factor = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8].find((one) => one * power >= least * (1 - 1e-9)) ?? 10;
+  return factor * power;
+}
+
+/** Epochs between two numbers on the axis: 1, 2 or 5 times a power of ten, such that there are at most twelve. */
+export function epochStep(epochs: number): number {
+  for (let power = 1; ; power *= 10)
+    for (const factor of [1, 2, 5]) if (factor * power * 12 >= epochs) return factor * power;
+}
+
+/** `i` steps, with as many decimals as the step has; large ones in short (`20K`). */
+function lossText(i: number, step: number): string {
+  if (step >= 100) return new Intl.NumberFormat("en", { notation: "compact" }).format(i * step);
+  const decimals = [0, 1, 2, 3].find((digits) => Math.abs(step - Number(step.toFixed(digits))) < 1e-6 * step) ?? 4;
+  return (i * step).toFixed(decimals);
+}
+
+function axes({ across, accuracy, lossStep, epochs }: Scales): string[] {
   const parts: string[] = [];
-  const small = `font-size="12" fill="${colours.faint}"`;
-  for (let percent = 0; percent <= 100; percent += 20) {
-    const y = upwards(percent / 100);
-    parts.push(`<line x1="${margin.left}" x2="${width - margin.right}" y1="${y}" y2="${y}" stroke="${colours.grid}"/>`);
-    parts.push(text(margin.left - 10, y + 4, `${percent} %`, `${small} text-anchor="end"`));
+  for (let i = 0; i <= gridSteps; i++) {
+    const y = accuracy(i / gridSteps);
+    const colour = i === 0 ? colours.axis : colours.grid;
+    parts.push(`<line x1="${margin.left}" x2="${right}" y1="${y}" y2="${y}" stroke="${colour}"/>`);
+    parts.push(text(margin.left - 10, y + 4, `${(100 * i) / gridSteps} %`, `${small} text-anchor="end"`));
+    parts.push(text(right + 10, y + 4, lossText(i, lossStep), small));
   }
-  const step = Math.max(1, tickStep(epochs, 12));
-  for (let epoch = 0; epoch <= epochs; epoch += step)
-    parts.push(
-      text(across(epoch, epochs), height - margin.bottom + 22, String(epoch), `${small} text-anchor="middle"`),
-    );
-  const lossStep = tickStep(largestLoss, 5);
-  for (let loss = 0; loss <= largestLoss * 1.001; loss += lossStep)
-    parts.push(text(width - margin.right + 10, upwards(loss / largestLoss) + 4, loss.toPrecision(2), small));
-  parts.push(text((margin.left + width - margin.right) / 2, height - 14, "epoch", `${small} text-anchor="middle"`));
+  for (let epoch = 0; epoch <= epochs; epoch += epochStep(epochs)) {
+    const x = across(epoch).toFixed(1);
+    parts.push(`<line x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 5}" stroke="${colours.axis}"/>`);
+    parts.push(text(across(epoch), bottom + 21, String(epoch), `${small} text-anchor="middle"`));
+  }
+  parts.push(text((margin.left + right) / 2, height - 14, "epoch", `${small} text-anchor="middle"`));
+  const middle = (margin.top + bottom) / 2;
+  for (const [x, label] of [
+    [22, "test accuracy"],
+    [width - 14, "loss"],
+  ] as const)
+    parts.push(text(x, middle, label, `${small} text-anchor="middle" transform="rotate(-90 ${x} ${middle})"`));
   return parts;
 }
 
@@ -78,59 +129,82 @@ function legend(): string[] {
   return entries.flatMap(([label, colour, stroke], i) => {
     const x = margin.left + i * 132;
     return [
-      `<line x1="${x}" x2="${x + 22}" y1="48" y2="48" stroke="${colour}" stroke-width="${stroke}"/>`,
-      text(x + 28, 52, label, `font-size="12" fill="${colours.text}"`),
+      `<line x1="${x}" x2="${x + 22}" y1="50" y2="50" stroke="${colour}" stroke-width="${stroke}"/>`,
+      text(x + 28, 54, label, `font-size="12" fill="${colours.text}"`),
     ];
   });
 }
 
-function labelled(records: readonly EpochRecord[], epochs: number): string[] {
-  const last = records.at(-1);
-  if (!last) return [];
-  const best = records.reduce((a, b) => (b.testAccuracy > a.testAccuracy ? b : a));
-  return [...new Set([best, last])].map((record) =>
-    text(
-      across(record.epoch, epochs),
-      upwards(record.testAccuracy) - 12,
-      `${(100 * record.testAccuracy).toFixed(1)} %`,
-      `font-size="13" font-weight="bold" fill="${colours.accuracy}" text-anchor="${record.epoch === epochs ? "end" : "middle"}"`,
+function lossCurve(
+  records: readonly EpochRecord[],
+  { across, loss }: Scales,
+  of: (record: EpochRecord) => number,
+  colour: string,
+): string[] {
+  const points = records
+    .filter((record) => Number.isFinite(of(record)))
+    .map((record): Point => [across(record.epoch), loss(of(record))]);
+  const [only] = points;
+  if (!only) return [];
+  // One point makes no line.
+  if (points.length === 1) return [mark(only, 3, `fill="${colour}"`)];
+  return [`<path d="${spline(points)}" fill="none" stroke="${colour}" stroke-width="1.5"/>`];
+}
+
+function accuracyCurve(records: readonly EpochRecord[], { across, accuracy }: Scales): string[] {
+  if (records.length === 0) return [];
+  const points = records.map((record): Point => [across(record.epoch), accuracy(record.testAccuracy)]);
+  const isDense = records.length > mostMarks;
+  const path = spline([[across(0), accuracy(0)], ...points]);
+  const stroke = isDense ? 2 : 3;
+  return [
+    `<path d="${path}" fill="none" stroke="${colours.accuracy}" stroke-width="${stroke}" stroke-linejoin="round"/>`,
+    ...(isDense ? [] : points).map((point) =>
+      mark(point, 3.5, `fill="#ffffff" stroke="${colours.accuracy}" stroke-width="2"`),
     ),
+  ];
+}
+
+/** The accuracy of the best epoch and, where there is room for it, of the last one. */
+function labels(records: readonly EpochRecord[], { across, accuracy }: Scales): string[] {
+  const [best, last] = [bestOf(records), records.at(-1)];
+  if (!best || !last) return [];
+  const hasRoom = across(last.epoch) - across(best.epoch) > 80;
+  return (hasRoom ? [best, last] : [best]).map((record) => {
+    const [x, y] = [across(record.epoch), accuracy(record.testAccuracy)];
+    const place = y < margin.top + 26 ? y + 24 : y - 12;
+    const anchor = x > right - 40 ? "end" : "middle";
+    // A white rim keeps the number readable where lines cross it.
+    const rim = `paint-order="stroke" stroke="#ffffff" stroke-width="4" stroke-linejoin="round"`;
+    const style = `font-size="13" font-weight="bold" fill="${colours.accuracy}" text-anchor="${anchor}" ${rim}`;
+    return `${mark([x, y], 3.5, `fill="${colours.accuracy}"`)}\n${text(x, place, percent(record.testAccuracy), style)}`;
+  });
+}
+
+function bestOf(records: readonly EpochRecord[]): EpochRecord | undefined {
+  return records.reduce<EpochRecord | undefined>(
+    (best, record) => (best && best.testAccuracy >= record.testAccuracy ? best : record),
+    undefined,
   );
 }
 
-export function curveSvg(records: readonly EpochRecord[], { title, epochs }: CurveOptions): string {
-  const losses = records
-    .flatMap((record) => [record.trainLoss, record.testLoss])
-    .filter((loss) => Number.isFinite(loss));
-  const largestLoss = Math.max(0.1, ...losses) * 1.1;
-  const accuracy: Point[] = [
-    [across(0, epochs), upwards(0)],
-    ...records.map((record): Point => [across(record.epoch, epochs), upwards(record.testAccuracy)]),
-  ];
-  const lossLine = (of: (record: EpochRecord) => number, colour: string): string => {
-    const finite = records.filter((record) => Number.isFinite(of(record)));
-    const points = finite.map((record): Point => [across(record.epoch, epochs), upwards(of(record) / largestLoss)]);
-    return `<path d="${spline(points)}" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
-  };
-  const markers = accuracy
-    .slice(1)
-    .map(
-      ([x, y]) =>
-        `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="4" fill="#fff" stroke="${colours.accuracy}" stroke-width="2.5"/>`,
-    );
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif">`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    text(margin.left, 28, title, `font-size="17" font-weight="bold" fill="${colours.text}"`),
-    ...legend(),
-    ...axes(epochs, largestLoss),
-    text(width - margin.right + 10, margin.top - 12, "loss", `font-size="12" fill="${colours.faint}"`),
-    lossLine((record) => record.trainLoss, colours.train),
-    lossLine((record) => record.testLoss, colours.test),
-    `<path d="${spline(accuracy)}" fill="none" stroke="${colours.accuracy}" stroke-width="3"/>`,
-    ...markers,
-    ...labelled(records, epochs),
-    "</svg>",
-    "",
-  ].join("\n");
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function spline(points: readonly Point[]): string {
+  const path = line<Point>()
+    .x(([x]) => x)
+    .y(([, y]) => y)
+    .curve(curveMonotoneX);
+  return path([...points]) ?? "";
+}
+
+function mark([x, y]: Point, radius: number, attributes: string): string {
+  return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${radius}" ${attributes}/>`;
+}
+
+function text(x: number, y: number, content: string, attributes: string): string {
+  const safe = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${safe}</text>`;
 }

@@ -1,9 +1,14 @@
-/** The learning curve in characters: two by four dots a character (Braille), for the end of a run in a terminal. */
+/**
+ * The learning curve in characters, two by four dots each (Braille), for the end of a run in a terminal.
+ *
+ * In: the records of a run. Out: lines of text. What holds: no line is longer than `width` + 7 characters, and none has a
+ * control character.
+ */
 import type { EpochRecord } from "../train/epochRecord.ts";
 
 export interface TextCurveOptions {
   readonly epochs: number;
-  /** In characters, without the axis. */
+  /** In characters, without the axis: 16 at least, 60 if left out. */
   readonly width?: number;
   readonly height?: number;
 }
@@ -16,34 +21,51 @@ const dots = [
   [0x40, 0x80],
 ] as const;
 
-/** Accuracy at a fraction of an epoch, in straight lines from (0, 0). */
+export function curveText(records: readonly EpochRecord[], options: TextCurveOptions): string {
+  const { epochs } = options;
+  const width = Math.max(16, Math.floor(options.width ?? 60));
+  const height = Math.max(3, Math.floor(options.height ?? 10));
+  const cells = drawDots(records, epochs, width, height);
+  const lines = cells.map((row, i) => {
+    const label = i === 0 ? "100 %" : i === Math.floor(height / 2) ? " 50 %" : i === height - 1 ? "  0 %" : "     ";
+    // Some fonts draw the character without dots as eight circles.
+    const curve = row.map((bits) => (bits === 0 ? " " : String.fromCharCode(0x2800 + bits))).join("");
+    return `${label} ┤${curve}`.trimEnd();
+  });
+  const last = `${epochs} ${epochs === 1 ? "epoch" : "epochs"}`;
+  const axis = `      └${"─".repeat(width)}`;
+  const numbers = `       0${last.padStart(width - 1)}`;
+  return [...lines, axis, numbers].join("\n");
+}
+
+/** The bits of every character, row by row: the curve as a line without gaps. */
+function drawDots(records: readonly EpochRecord[], epochs: number, width: number, height: number): number[][] {
+  const cells = Array.from({ length: height }, () => Array.from({ length: width }, () => 0));
+  const lowest = 4 * height - 1;
+  let before = lowest;
+  for (let x = 0; x < 2 * width; x++) {
+    const accuracy = accuracyAt(records, (epochs * x) / (2 * width - 1));
+    if (accuracy === undefined) break;
+    const y = Math.round((1 - Math.min(1, Math.max(0, accuracy))) * lowest);
+    // From the dot after the last one, so that a steep line has no gaps and a flat one one dot a column.
+    const start = before === y ? y : before + Math.sign(y - before);
+    for (let dot = Math.min(start, y); dot <= Math.max(start, y); dot++) {
+      const row = cells[Math.floor(dot / 4)];
+      const column = Math.floor(x / 2);
+      if (row) row[column] = (row[column] ?? 0) | (dots[dot % 4]?.[x % 2] ?? 0);
+    }
+    before = y;
+  }
+  return cells;
+}
+
+/** Accuracy at a fraction of an epoch, in straight lines from (0, 0); undefined after the last record. */
 function accuracyAt(records: readonly EpochRecord[], epoch: number): number | undefined {
   const points = [{ epoch: 0, testAccuracy: 0 }, ...records];
-  const after = points.findIndex((point) => point.epoch >= epoch);
+  const after = points.findIndex((point) => point.epoch >= epoch - 1e-9);
   const right = points[after];
   if (!right) return undefined;
   const left = points[Math.max(0, after - 1)] ?? right;
   const share = right.epoch === left.epoch ? 0 : (epoch - left.epoch) / (right.epoch - left.epoch);
   return left.testAccuracy + share * (right.testAccuracy - left.testAccuracy);
-}
-
-export function curveText(records: readonly EpochRecord[], options: TextCurveOptions): string {
-  const { epochs, width = 60, height = 10 } = options;
-  const cells = Array.from({ length: height }, () => Array.from({ length: width }, () => 0));
-  for (let x = 0; x < 2 * width; x++) {
-    const accuracy = accuracyAt(records, (epochs * x) / (2 * width - 1));
-    if (accuracy === undefined) continue;
-    const y = Math.min(4 * height - 1, Math.round((1 - accuracy) * (4 * height - 1)));
-    const row = cells[Math.floor(y / 4)];
-    const column = Math.floor(x / 2);
-    if (row) row[column] = (row[column] ?? 0) | (dots[y % 4]?.[x % 2] ?? 0);
-  }
-  const lines = cells.map((row, i) => {
-    const label = i === 0 ? "100 %" : i === Math.floor(height / 2) ? " 50 %" : i === height - 1 ? "  0 %" : "     ";
-    return `${label} ┤${row.map((bits) => String.fromCharCode(0x2800 + bits)).join("")}`.trimEnd();
-  });
-  const last = String(epochs);
-  const axis = `      └${"─".repeat(width)}`;
-  const numbers = `       0${" ".repeat(Math.max(1, width - 1 - last.length))}${last}`;
-  return [...lines, axis, `${numbers}  epochs`].join("\n");
 }

@@ -1,5 +1,9 @@
 /**
- * Training progress: a bar on a terminal, plain lines elsewhere (at most one in ten seconds, and one an epoch).
+ * Training progress.
+ *
+ * In: the state after each burst of steps, the record of each epoch. Out: on a terminal a bar that fits its width, elsewhere
+ * plain lines (at most one in ten seconds, and one an epoch). What holds: no colours; no control characters in plain lines;
+ * the terminal has its cursor back however the process ends.
  */
 import cliProgress from "cli-progress";
 import type { EpochRecord } from "../train/epochRecord.ts";
@@ -33,6 +37,7 @@ export interface Progress {
 
 /** `1:02:03`, `4:05` */
 export function durationText(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
   const whole = Math.max(0, Math.round(seconds));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (value: number): string => String(value).padStart(2, "0");
@@ -41,7 +46,7 @@ export function durationText(seconds: number): string {
 
 export function stateText({ loss, accuracy, imagesPerSecond, secondsLeft }: ProgressState): string {
   const speed = Math.round(imagesPerSecond).toLocaleString("en-US");
-  return `loss ${loss.toFixed(4)}  accuracy ${percent(accuracy)}  ${speed} images/s  ${durationText(secondsLeft)} left`;
+  return `loss ${loss.toFixed(4)}  accuracy ${(100 * accuracy).toFixed(1)} %  ${speed} images/s  ${durationText(secondsLeft)} left`;
 }
 
 export function epochText(record: EpochRecord, epochs: number): string {
@@ -80,15 +85,25 @@ function createPlain(stream: NodeJS.WriteStream, { epochs, stepsPerEpoch }: Prog
   };
 }
 
+/** What a line needs besides the bar: `epoch 10/10  loss 0.1234  accuracy 98.7 %  12,345 images/s  1:02:03 left`. */
+const widthOfText = 75;
+/** Shows the cursor and breaks long lines again. */
+const terminalRestored = "\u001b[?25h\u001b[?7h";
+
 function createBar(stream: NodeJS.WriteStream, { epochs, stepsPerEpoch }: ProgressOptions): Progress {
-  const format = "epoch {epoch} {bar} {percentage} %  {text}";
+  const barsize = Math.max(4, Math.min(30, (stream.columns ?? 80) - widthOfText));
+  const format = "epoch {epoch} {bar} {text}";
   const bar = new cliProgress.SingleBar(
-    { stream, format, barsize: 24, hideCursor: true, clearOnComplete: true, stopOnComplete: false, fps: 20 },
+    { stream, format, barsize, hideCursor: true, clearOnComplete: true, stopOnComplete: false, fps: 20 },
     cliProgress.Presets.shades_classic,
   );
   let isActive = false;
+  // A second Ctrl-C ends the process at once.
+  const restoreTerminal = (): void => void stream.write(terminalRestored);
   const stop = (): void => {
-    if (isActive) bar.stop();
+    if (!isActive) return;
+    bar.stop();
+    process.off("exit", restoreTerminal);
     isActive = false;
   };
   const line = (text: string): void => {
@@ -99,9 +114,12 @@ function createBar(stream: NodeJS.WriteStream, { epochs, stepsPerEpoch }: Progre
     startEpoch: (epoch) => {
       stop();
       bar.start(stepsPerEpoch, 0, { epoch: `${epoch}/${epochs}`, text: "" });
+      process.on("exit", restoreTerminal);
       isActive = true;
     },
-    update: (state) => bar.update(state.step, { text: stateText(state) }),
+    update: (state) => {
+      if (isActive) bar.update(state.step, { text: stateText(state) });
+    },
     endEpoch: (record) => line(epochText(record, epochs)),
     note: line,
     stop,

@@ -35,8 +35,9 @@ export async function encodeCheckpoint(
  * damaged, or lacks a tensor, or has one of another shape; nothing is set then.
  */
 export function loadCheckpoint(model: CheckedModel, state: PlanState, bytes: Uint8Array, name: string): void {
-  const { tensors } = decodeSafetensors(bytes, name);
   const parameters = checkpointParameters(model);
+  const wanted = parameters.map(({ path }) => path);
+  const { tensors } = decodeSafetensors(bytes, name, wanted);
   for (const { path, shape } of parameters) {
     const found = tensors[path];
     if (found?.shape.join() === shape.join()) continue;

@@ -26,7 +26,9 @@ export function openPlanState(session: Session, plan: ExecutionPlan): PlanState 
     return found;
   };
   const write: PlanState["write"] = (name, values) => {
-    const { buffer, offset } = tensor(name);
+    const { buffer, offset, shape } = tensor(name);
+    if (values.length !== size(shape))
+      throw new InvariantError(`${name} has ${size(shape)} elements, and ${values.length} were given`);
     session.write(buffer, offset, wholeWords(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)));
   };
   const bytesOf = async (name: string): Promise<ArrayBuffer> => {

@@ -39,10 +39,10 @@ test("an epoch on shapes: everything is in the run folder", async () => {
   expect(Object.keys(record ?? {})).toEqual([
     "epoch",
     "trainLoss",
-    "seconds",
-    "imagesPerSecond",
     "testLoss",
     "testAccuracy",
+    "seconds",
+    "imagesPerSecond",
   ]);
   // Ten classes: chance is 0.1, so this network has learned.
   expect(record?.testAccuracy).toBeGreaterThan(0.2);

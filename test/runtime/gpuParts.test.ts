@@ -140,7 +140,8 @@ describe.skipIf(process.platform !== "linux" || process.arch !== "x64")("swiftSh
       swiftShaderEnvironment({ cache, packageFolder }),
     ]);
     const unpacked = join(cache, "swiftshader-1.2.3");
-    expect(environment?.["VK_ICD_FILENAMES"]).toBe(join(unpacked, "vk_swiftshader_icd.json"));
+    for (const name of ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"])
+      expect(environment?.[name]).toBe(join(unpacked, "vk_swiftshader_icd.json"));
     expect(environment?.["LD_LIBRARY_PATH"]?.split(":")[0]).toBe(unpacked);
     expect(again).toEqual(environment);
     expect((await readdir(unpacked)).sort()).toEqual(names.slice(0, 3).sort());

@@ -8,11 +8,11 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { extract } from "tar";
+import { defaultCacheFolder } from "../../files/cacheFolder.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
 
 /** The last line of versions that runs on Node 20; about 66 MB, most of it a browser. */
@@ -35,13 +35,14 @@ export async function swiftShaderEnvironment(
   const source = options.packageFolder ?? findPackage();
   const archive = source && join(source, "bin", "swiftshader.tar.br");
   if (!archive || !existsSync(archive)) return undefined;
-  const cache = options.cache ?? join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "cnnc");
+  const cache = options.cache ?? defaultCacheFolder();
   const folder = join(cache, `swiftshader-${await versionOf(source)}`);
   const driver = join(folder, "vk_swiftshader_icd.json");
-  if (process.env["VK_ICD_FILENAMES"] === driver) return undefined;
+  if (process.env["VK_DRIVER_FILES"] === driver) return undefined;
   if (!existsSync(driver)) await unpack(archive, cache, folder);
   const libraries = [folder, process.env["LD_LIBRARY_PATH"]].filter(Boolean).join(delimiter);
-  return { LD_LIBRARY_PATH: libraries, VK_ICD_FILENAMES: driver };
+  // The loader prefers the newer name, which may be set to something else; older loaders know the older one only.
+  return { LD_LIBRARY_PATH: libraries, VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver };
 }
 
 /** The package's folder, seen from the user's project or from this one. */
