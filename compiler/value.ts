@@ -5,6 +5,7 @@
  * coordinates instantiates it elsewhere: that is how producers are inlined, tiles unrolled and windows opened; no
  * term is ever rewritten. The constructors fold constants, so that a definition needs no special cases.
  */
+import { binaryFunctions, comparisonFunctions, unaryFunctions } from "./nest/arithmetic.ts";
 import { add as addIndex, type Index, type IndexLike, index, isConstant, subtract } from "./nest/integer.ts";
 import type { BinaryOperator, Comparison, UnaryOperator } from "./nest/loopNest.ts";
 
@@ -78,51 +79,6 @@ const binaryFolds: Record<BinaryOperator, (left: Value, right: Value) => Value |
   power: (left, right) => (isNumber(right, 1) ? left : isNumber(right, 2) ? binary("multiply", left, left) : undefined),
 };
 
-export const binaryFunctions: Record<BinaryOperator, (a: number, b: number) => number> = {
-  add: (a, b) => a + b,
-  subtract: (a, b) => a - b,
-  multiply: (a, b) => a * b,
-  divide: (a, b) => a / b,
-  minimum: Math.min,
-  maximum: Math.max,
-  power: Math.pow,
-};
-
-export const unaryFunctions: Record<UnaryOperator, (a: number) => number> = {
-  negate: (a) => -a,
-  absolute: Math.abs,
-  exponential: Math.exp,
-  logarithm: Math.log,
-  squareRoot: Math.sqrt,
-  inverseSquareRoot: (a) => 1 / Math.sqrt(a),
-  reciprocal: (a) => 1 / a,
-  tanh: Math.tanh,
-  floor: Math.floor,
-  ceil: Math.ceil,
-  sine: Math.sin,
-  cosine: Math.cos,
-  errorFunction,
-};
-
-/** erf by its series (|x| < 3) or continued fraction; Abramowitz and Stegun 7.1.5 and 7.1.14; about 1e-15. */
-export function errorFunction(x: number): number {
-  const a = Math.abs(x);
-  if (Number.isNaN(x)) return NaN;
-  if (a > 6) return Math.sign(x);
-  if (a < 3) {
-    let term = x;
-    let sum = x;
-    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum) && n < 200; n++) {
-      term *= (-x * x) / n;
-      sum += term / (2 * n + 1);
-    }
-    return (2 / Math.sqrt(Math.PI)) * sum;
-  }
-  let fraction = 0;
-  for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction);
-  return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction)));
-}
-
 export function unary(operator: UnaryOperator, operand: Value): Value {
   if (operand.kind === "constant") return constant(unaryFunctions[operator](operand.value));
   return { kind: "unary", operator, operand };
@@ -137,18 +93,9 @@ export function binary(operator: BinaryOperator, left: Value, right: Value): Val
 export const add = (left: Value, right: Value): Value => binary("add", left, right);
 export const multiply = (left: Value, right: Value): Value => binary("multiply", left, right);
 
-const comparisons: Record<Comparison, (a: number, b: number) => boolean> = {
-  less: (a, b) => a < b,
-  lessEqual: (a, b) => a <= b,
-  equal: (a, b) => a === b,
-  notEqual: (a, b) => a !== b,
-  greater: (a, b) => a > b,
-  greaterEqual: (a, b) => a >= b,
-};
-
 /** Orders two numbers as a comparison says; anything against NaN is false but for `notEqual`. */
 export function holds(operator: Comparison, a: number, b: number): boolean {
-  return comparisons[operator](a, b);
+  return comparisonFunctions[operator](a, b);
 }
 
 export function compare(operator: Comparison, left: Value, right: Value): Test {

@@ -22,7 +22,8 @@ export function errorFunction(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 
-const unary: Readonly<Record<UnaryOperator, (x: number) => number>> = {
+/** In float64; `applyUnary` rounds. */
+export const unaryFunctions: Readonly<Record<UnaryOperator, (x: number) => number>> = {
   negate: (x) => -x,
   absolute: Math.abs,
   exponential: Math.exp,
@@ -38,7 +39,7 @@ const unary: Readonly<Record<UnaryOperator, (x: number) => number>> = {
   errorFunction,
 };
 
-const binary: Readonly<Record<BinaryOperator, (a: number, b: number) => number>> = {
+export const binaryFunctions: Readonly<Record<BinaryOperator, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   subtract: (a, b) => a - b,
   multiply: (a, b) => a * b,
@@ -48,7 +49,7 @@ const binary: Readonly<Record<BinaryOperator, (a: number, b: number) => number>>
   power: (a, b) => a ** b,
 };
 
-const comparisons: Readonly<Record<Comparison, (a: number, b: number) => boolean>> = {
+export const comparisonFunctions: Readonly<Record<Comparison, (a: number, b: number) => boolean>> = {
   less: (a, b) => a < b,
   lessEqual: (a, b) => a <= b,
   equal: (a, b) => a === b,
@@ -58,11 +59,11 @@ const comparisons: Readonly<Record<Comparison, (a: number, b: number) => boolean
 };
 
 export function applyUnary(operator: UnaryOperator, x: number): number {
-  return Math.fround(unary[operator](x));
+  return Math.fround(unaryFunctions[operator](x));
 }
 
 export function applyBinary(operator: BinaryOperator, a: number, b: number): number {
-  return Math.fround(binary[operator](a, b));
+  return Math.fround(binaryFunctions[operator](a, b));
 }
 
 /** `a·b + c` with one rounding (up to the double rounding of the sum in float64). */
@@ -71,5 +72,5 @@ export function applyMultiplyAdd(a: number, b: number, c: number): number {
 }
 
 export function compare(operator: Comparison, a: number, b: number): boolean {
-  return comparisons[operator](a, b);
+  return comparisonFunctions[operator](a, b);
 }

@@ -4,6 +4,7 @@
  */
 import { constant as constantIndex, type Index, offset, rowMajorStrides } from "../nest/integer.ts";
 import type { BinaryOperator, Comparison, UnaryOperator } from "../nest/loopNest.ts";
+import { binaryFunctions, unaryFunctions } from "../nest/arithmetic.ts";
 import * as value from "../value.ts";
 import type { Accessor, Value } from "../value.ts";
 
@@ -35,7 +36,7 @@ const constantOf = (formula: Formula): number | undefined => (formula.kind === "
 export function binary(operator: BinaryOperator, left: Formula, right: Formula): Formula {
   const a = constantOf(left);
   const b = constantOf(right);
-  if (a !== undefined && b !== undefined) return number(value.binaryFunctions[operator](a, b));
+  if (a !== undefined && b !== undefined) return number(binaryFunctions[operator](a, b));
   if (operator === "multiply" && (a === 0 || b === 0)) return number(0);
   if ((operator === "multiply" || operator === "divide") && b === 1) return left;
   if (operator === "multiply" && a === 1) return right;
@@ -59,7 +60,7 @@ export const power = (left: Formula, right: Formula): Formula => binary("power",
 
 export function unary(operator: UnaryOperator, operand: Formula): Formula {
   return operand.kind === "constant"
-    ? number(value.unaryFunctions[operator](operand.value))
+    ? number(unaryFunctions[operator](operand.value))
     : { kind: "unary", operator, operand };
 }
 

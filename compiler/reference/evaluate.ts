@@ -4,19 +4,11 @@
  */
 import { type Graph, InvariantError, type Node, size } from "../graph/graph.ts";
 import { evaluate as evaluateIndex, type Index, index, offset, rowMajorStrides } from "../nest/integer.ts";
+import { binaryFunctions, unaryFunctions } from "../nest/arithmetic.ts";
 import { uniform } from "../nest/random.ts";
 import type { Operator, OperatorName } from "../operators/operator.ts";
 import { operators } from "../operators/table.ts";
-import {
-  type Accessor,
-  binaryFunctions,
-  box,
-  holds,
-  identityOf,
-  type Test,
-  unaryFunctions,
-  type Value,
-} from "../value.ts";
+import { type Accessor, box, holds, identityOf, type Test, type Value } from "../value.ts";
 import { element } from "../nest/integer.ts";
 
 export type Memory = ReadonlyMap<number, ArrayLike<number>>;
