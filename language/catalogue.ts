@@ -8,7 +8,7 @@ import type { Span } from "./checkedProgram.ts";
 import type { Reporter } from "./diagnostic.ts";
 import { laterKinds } from "./laterWords.ts";
 import { bareName, type Signature } from "./signature.ts";
-import { didYouMean } from "./suggest.ts";
+import { meant } from "./suggest.ts";
 import type { Call } from "./syntaxTree.ts";
 
 export interface Catalogue<E extends Signature> {
@@ -54,7 +54,7 @@ function reportKind(call: Call, second: string | undefined, kinds: readonly stri
     code: "CNN206",
     message: `there is no \`${word} ${second}\``,
     span,
-    help: didYouMean(second, kinds) ?? `write ${choices}`,
+    ...(meant(second, kinds, span) ?? { help: `write ${choices}` }),
   });
 }
 

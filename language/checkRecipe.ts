@@ -14,11 +14,11 @@ import {
   type TrainingRecipe,
 } from "./checkedProgram.ts";
 import type { Reporter } from "./diagnostic.ts";
-import type { Scope } from "./expressions.ts";
+import { noNames, type Scope } from "./expressions.ts";
 import { laterRecipe } from "./laterWords.ts";
 import { defaultRecipe, recipeCatalogue, type RecipeParts } from "./recipeCatalogue.ts";
 import { bareName, bind, type BoundCall } from "./signature.ts";
-import { didYouMean } from "./suggest.ts";
+import { meant } from "./suggest.ts";
 import type { Call, Statement, TrainDeclaration } from "./syntaxTree.ts";
 
 const catalogue = indexCatalogue(recipeCatalogue);
@@ -69,7 +69,7 @@ function checkLine(
   if (earlier !== undefined) return reportTwice(statement, earlier, report);
   places.set(word, statement.span);
   const entry = findEntry(catalogue, statement, report);
-  const scope: Scope = { names: new Map(), input: undefined, report };
+  const scope: Scope = { names: noNames, input: "none", report };
   const bound = entry && bind(statement, entry, scope, (name) => catalogue.byWord.has(name));
   return bound && entry?.part(bound, { report, place: placeIn(statement, bound) });
 }
@@ -87,10 +87,9 @@ function reportUnknownLine(call: Call, report: Reporter): undefined {
     code: "CNN301",
     message: `there is no \`${call.name.text}\` in \`train\``,
     span: call.name.span,
-    help:
-      didYouMean(call.name.text, [...catalogue.words, ...laterRecipe.keys()]) ??
-      synonym(call.name.text) ??
-      `there are ${catalogue.words.map((word) => `\`${word}\``).join(", ")}`,
+    ...(meant(call.name.text, [...catalogue.words, ...laterRecipe.keys()], call.name.span) ?? {
+      help: synonym(call.name.text) ?? `there are ${catalogue.words.map((word) => `\`${word}\``).join(", ")}`,
+    }),
   });
 }
 
@@ -157,6 +156,8 @@ export interface ModelEnds {
   readonly inputSpan: Span;
   readonly output: Shape | undefined;
   readonly outputSpan: Span;
+  /** The number of outputs as it is written, if it is a number: `10` of `fc 10`. */
+  readonly classifier: Span | undefined;
   readonly last: CheckedLayer | undefined;
 }
 
@@ -171,6 +172,7 @@ export function checkFit({ data }: TrainingRecipe, ends: ModelEnds, report: Repo
       span: ends.inputSpan,
       label: `\`${name}\` gives ${shapeText(image)}`,
       help: `write \`input ${shapeText(image)}\``,
+      edits: [{ span: ends.inputSpan, replacement: `input ${shapeText(image)}` }],
     });
   }
   if (output !== undefined && shapeElements(output) !== classes) {
@@ -180,14 +182,25 @@ export function checkFit({ data }: TrainingRecipe, ends: ModelEnds, report: Repo
       span: ends.outputSpan,
       label: `this gives ${shapeText(output)}, and \`${name}\` has ${classes} classes`,
       help: `end the model with \`fc ${classes}\``,
+      ...(ends.classifier === undefined ? {} : { edits: [{ span: ends.classifier, replacement: `${classes}` }] }),
     });
-  } else if (last?.kind === "activation") {
+  } else if (last !== undefined && isFinalNonlinearity(last)) {
+    const isSoftmax = wordOf(last) === "softmax";
     report({
       code: "CNN253",
-      message: "an activation before the loss",
-      span: last.span,
-      label: "the softmax of `cross_entropy` expects any numbers, not these",
+      message: isSoftmax ? "a softmax before the loss" : "an activation before the loss",
+      span: ends.outputSpan,
+      label: isSoftmax
+        ? "`cross_entropy` takes the softmax itself, and of these the gradients almost vanish"
+        : "the softmax of `cross_entropy` expects any numbers, not these",
       help: "end the model with the layer before it",
     });
   }
+}
+
+const wordOf = (layer: CheckedLayer): string => layer.text.split(" ", 1)[0] ?? "";
+
+/** What takes the freedom from the outputs that cross-entropy wants of them. */
+function isFinalNonlinearity(last: CheckedLayer): boolean {
+  return last.kind === "activation" || wordOf(last) === "softmax";
 }

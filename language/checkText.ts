@@ -6,40 +6,65 @@
  * the diagnostics is an error.
  */
 import type { CheckedModel, CheckedProgram, TrainingRecipe } from "./checkedProgram.ts";
-import { reportLater } from "./catalogue.ts";
-import { checkModel, type ModelSoFar } from "./checkModel.ts";
+import { checkUnusedBlock } from "./checkBlock.ts";
+import { checkBody } from "./checkBody.ts";
+import { checkModel, type GivenValues, type ModelSoFar } from "./checkModel.ts";
 import { checkFit, checkRecipe } from "./checkRecipe.ts";
 import { collectDiagnostics, type Diagnostic, type Reporter } from "./diagnostic.ts";
-import { laterLayers } from "./laterWords.ts";
+import { readValues } from "./givenValues.ts";
 import { parse } from "./parse.ts";
-import { sourceText, type SourceText } from "./sourceText.ts";
+import { createSourceMap } from "./sourceMap.ts";
 import { nearest } from "./suggest.ts";
 import type { Call, Declaration, ModelDeclaration, TrainDeclaration } from "./syntaxTree.ts";
+import { warnOfUnused } from "./unusedNames.ts";
+import { checkParameterNames, visibleBlocks, type ReadFile } from "./usedFiles.ts";
+import { createSession, type Blocks, type Session } from "./walk.ts";
 
 export interface CheckResult {
   readonly file: string;
   readonly source: string;
+  /** The texts of all files that belong to it, the checked one first, by their names in diagnostics. */
+  readonly sources: ReadonlyMap<string, string>;
   readonly program: CheckedProgram | undefined;
   /** In the file's order, each up to the first layer that fails. */
   readonly models: readonly ModelSoFar[];
-  /** In the file's order. */
+  /** In the file's order; behind them those of used files. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Checks the text of a file; `file` is its name in messages. */
-export function checkText(text: string, file: string): CheckResult {
-  const { report, errorCount, diagnostics } = collectDiagnostics();
-  const source = sourceText(text);
-  const declarations = withMeantWords(parse(text, report).declarations, report);
-  const models = checkModels(declarations, source, report);
-  const recipe = checkTrain(declarations, report);
-  if (recipe !== undefined) for (const model of models) checkFit(recipe, endsOf(model), report);
-  if (models.length === 0 && errorCount() === 0) reportNoModel(text, report);
-  const program = errorCount() > 0 ? undefined : { file, source: text, models: models.map(completeModel), recipe };
-  return { file, source: text, program, models, diagnostics: diagnostics() };
+export interface CheckOptions {
+  /** Values for parameters of the models, by name and in the language's words: `{ width: "32" }`. */
+  readonly set?: Readonly<Record<string, string>>;
+  /** Reads the files that `use` names; without it they cannot be used. */
+  readonly readFile?: ReadFile;
 }
 
-function checkModels(declarations: readonly Declaration[], source: SourceText, report: Reporter): ModelSoFar[] {
+/** Checks the text of a file; `file` is its name in messages, and its folder that of the files it uses. */
+export function checkText(text: string, file: string, { set = {}, readFile }: CheckOptions = {}): CheckResult {
+  const { report, errorCount, diagnostics } = collectDiagnostics();
+  const sources = createSourceMap(file, text);
+  const session = createSession(sources, report);
+  const declarations = withMeantWords(parse(text, report).declarations, report);
+  const blocks = visibleBlocks(declarations, file, readFile, session);
+  const models = checkModels(declarations, blocks, readValues(set, declarations, report), session);
+  checkUnreached(declarations, blocks, session);
+  const recipe = checkTrain(declarations, report);
+  if (recipe !== undefined) for (const model of models) checkFit(recipe, endsOf(model), report);
+  const isLibrary = blocks.size > 0;
+  if (models.length === 0 && !isLibrary && errorCount() === 0) reportNoModel(text, report);
+  if (errorCount() === 0) warnOfUnused(declarations, session);
+  const program = errorCount() > 0 ? undefined : { file, source: text, models: models.map(completeModel), recipe };
+  const texts = new Map(sources.files.map((one) => [one.file, one.source.text]));
+  return { file, source: text, sources: texts, program, models, diagnostics: diagnostics(sources) };
+}
+
+function checkModels(
+  declarations: readonly Declaration[],
+  blocks: Blocks,
+  given: GivenValues,
+  session: Session,
+): ModelSoFar[] {
+  const { report } = session;
   const seen = new Map<string, ModelDeclaration>();
   const models: ModelSoFar[] = [];
   for (const declaration of declarations) {
@@ -47,7 +72,11 @@ function checkModels(declarations: readonly Declaration[], source: SourceText, r
     const { text, span } = declaration.name;
     const earlier = seen.get(text);
     seen.set(text, earlier ?? declaration);
-    models.push(checkModel(declaration, source, report));
+    checkParameterNames(
+      declaration.parameters.map(({ name }) => name),
+      report,
+    );
+    models.push(checkModel(declaration, blocks, given, session));
     const nameless = span.start === declaration.span.start; // reported by the parser
     if (earlier === undefined || nameless) continue;
     report({
@@ -59,6 +88,24 @@ function checkModels(declarations: readonly Declaration[], source: SourceText, r
     });
   }
   return models;
+}
+
+/** Checks what no model has come to, blocks that are not used among it, for what does not depend on values. */
+function checkUnreached(declarations: readonly Declaration[], blocks: Blocks, session: Session): void {
+  const { reached, unreached } = session;
+  const drain = (): void => {
+    // A body that is checked may add more of them, which the iteration comes to.
+    for (const [body, check] of unreached) {
+      unreached.delete(body);
+      if (!reached.has(body)) check();
+    }
+  };
+  drain();
+  for (const declaration of declarations) {
+    if (declaration.kind !== "block" || reached.has(declaration.body)) continue;
+    checkUnusedBlock(declaration, blocks, session, checkBody);
+    drain();
+  }
 }
 
 function checkTrain(declarations: readonly Declaration[], report: Reporter): TrainingRecipe | undefined {
@@ -80,10 +127,6 @@ function withMeantWords(declarations: readonly Declaration[], report: Reporter):
   const known: Declaration[] = [];
   let quiet = false;
   for (const declaration of declarations) {
-    if (declaration.kind === "block" || declaration.kind === "use") {
-      const span = { start: declaration.span.start, end: declaration.span.start + declaration.kind.length };
-      reportLater(declaration.kind, span, laterLayers.get(declaration.kind) ?? "", report);
-    }
     // Lines outside of a model come many at a time (its head is missing or broken): one report for them is enough.
     const line = declaration.kind === "call" && declaration.body === undefined;
     if (declaration.kind !== "call") known.push(declaration);
@@ -100,7 +143,9 @@ function meant(call: Call, report: Reporter): (ModelDeclaration | TrainDeclarati
     code: "CNN103",
     message: call.body === undefined ? `\`${text}\` stands outside of a model` : `there is no declaration \`${text}\``,
     span,
-    help: near === undefined ? "a file consists of `model Name { … }` and `train { … }`" : `did you mean \`${near}\`?`,
+    ...(near === undefined
+      ? { help: "a file consists of `model Name { … }`, `block name { … }`, `use` and `train { … }`" }
+      : { help: `did you mean \`${near}\`?`, edits: [{ span, replacement: near }] }),
   });
   if (call.body === undefined) return [];
   if (near === "train") return [{ kind: "train", keyword: span, body: call.body, span: call.span }];
@@ -119,12 +164,12 @@ function reportNoModel(text: string, report: Reporter): void {
   });
 }
 
-function endsOf({ input, inputSpan, output, outputSpan, layers, complete }: ModelSoFar) {
-  return { input, inputSpan, output, outputSpan, last: complete ? layers.at(-1) : undefined };
+function endsOf({ layers, complete, outputId, ...ends }: ModelSoFar) {
+  return { ...ends, last: complete ? layers[outputId] : undefined };
 }
 
-function completeModel({ name, span, input, layers, totals }: ModelSoFar): CheckedModel {
+function completeModel({ name, span, input, layers, outputId, totals }: ModelSoFar): CheckedModel {
   // A model without errors has an input: `checkModel` reports one that has none.
   const shape = input ?? { channels: 0, height: 0, width: 0, flat: false };
-  return { name, span, input: shape, layers, output: layers.length - 1, totals };
+  return { name, span, input: shape, layers, output: outputId, totals };
 }

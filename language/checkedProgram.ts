@@ -81,13 +81,31 @@ export interface LayerAttributes {
   flatten: Readonly<Record<never, never>>;
   /** `probability` that a value is dropped, 0 <= probability < 1. */
   dropout: { readonly probability: number };
+  /**
+   * The merges have one input or more. `add` and `mul` broadcast: each of an input's channels, height and width is the
+   * output's, or 1 (a vector is `C@1x1`).
+   */
+  add: Readonly<Record<never, never>>;
+  mul: Readonly<Record<never, never>>;
+  /** Channels of all inputs, one input after the other. */
+  concat: Readonly<Record<never, never>>;
 }
 
 export type LayerKind = keyof LayerAttributes;
 
-/** How a parameter starts: uniform over [-bound, bound], or one value everywhere. */
+/** How a parameter starts. */
 export type Initial =
-  { readonly kind: "uniform"; readonly bound: number } | { readonly kind: "constant"; readonly value: number };
+  /** Uniform over [-bound, bound]. */
+  | { readonly kind: "uniform"; readonly bound: number }
+  /** Normal with mean 0. */
+  | { readonly kind: "normal"; readonly deviation: number }
+  /** One value everywhere. */
+  | { readonly kind: "constant"; readonly value: number }
+  /**
+   * Numbers as written: with `index` along the parameter's first axis and `place` in what that index selects (row-major),
+   * the value is `rows[index % rows.length][place % row.length]`.
+   */
+  | { readonly kind: "values"; readonly rows: readonly (readonly number[])[] };
 
 export interface CheckedParameter {
   readonly name: "weight" | "bias" | "running_mean" | "running_var";
@@ -95,7 +113,10 @@ export interface CheckedParameter {
   readonly path: string;
   /** PyTorch's layout: conv `[out, in / groups, height, width]`, fc `[out, in]`, else `[channels]`. */
   readonly shape: readonly number[];
+  /** False for running statistics, and for what `freeze` keeps as it starts. */
   readonly trainable: boolean;
+  /** The layer's `lr`: the learning rate is multiplied by it. */
+  readonly learningRate: number;
   /** False for running statistics, which no table counts as parameters. */
   readonly counted: boolean;
   readonly initial: Initial;
@@ -110,10 +131,31 @@ export interface ReceptiveField {
 /** The id that stands for the model's input in `CheckedLayer.inputs`. */
 export const MODEL_INPUT = -1;
 
+/** What a layer stands in: a use of a block, a branch, or one round of a `repeat`. */
+export interface Enclosure {
+  readonly kind: "block" | "branch" | "round";
+  /**
+   * Of a block's use its dotted name (`stage1.basic2`), of a branch that of the layer that merges it (`add1`), of a round
+   * that of its `repeat`. Unique among those of one kind, but for branches and rounds, which share one.
+   */
+  readonly name: string;
+  /** `basic 32 stride 2`, `branch`, `repeat 3` */
+  readonly text: string;
+  /** Which branch or round, from 0; 0 for a block. */
+  readonly index: number;
+  readonly file: string;
+  readonly span: Span;
+  readonly line: number;
+  readonly parent: Enclosure | undefined;
+}
+
 interface LayerOfKind<K extends LayerKind> {
   readonly id: number;
   readonly kind: K;
-  /** The word and its number in the model: `conv1`, `bn1`, `relu1`, `pool2`, `fc3`. */
+  /**
+   * The word and its number in the model: `conv1`, `bn1`, `relu1`, `pool2`, `fc3`; in a block, that of its use in front:
+   * `basic2.conv1`. Unique in the model.
+   */
   readonly name: string;
   readonly attributes: LayerAttributes[K];
   /** Ids of earlier layers, or `MODEL_INPUT`. */
@@ -124,6 +166,10 @@ interface LayerOfKind<K extends LayerKind> {
   /** For one image; convolutions and fully connected layers only, as the literature counts. */
   readonly multiplyAdds: number;
   readonly receptiveField: ReceptiveField;
+  /** The innermost block, branch or round of a `repeat`; undefined for a layer of the model's own body. */
+  readonly within: Enclosure | undefined;
+  /** The file that the words are in. */
+  readonly file: string;
   readonly span: Span;
   /** From 1. */
   readonly line: number;

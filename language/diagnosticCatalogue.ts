@@ -5,35 +5,10 @@
  * What holds: a code never changes its meaning; `wrong` gives exactly this code, and `right` is free of it (tests check
  * both). 0xx: the file; 1xx: syntax; 2xx: layers (25x warnings); 3xx: the recipe.
  */
-export type Severity = "error" | "warning";
+import { entry, model, train, type DiagnosticDescription } from "./diagnosticEntry.ts";
+import { layerDiagnostics } from "./layerDiagnostics.ts";
 
-export interface DiagnosticDescription {
-  readonly severity: Severity;
-  /** What it is about, in a few words. */
-  readonly title: string;
-  readonly explanation: string;
-  /** A program that gives it; undefined where no short text can. */
-  readonly wrong: string | undefined;
-  /** The same program, mended. */
-  readonly right: string | undefined;
-}
-
-function entry(
-  severity: Severity,
-  title: string,
-  explanation: string,
-  wrong?: string,
-  right?: string,
-): DiagnosticDescription {
-  return { severity, title, explanation, wrong, right };
-}
-
-/** A model around a few lines. */
-const model = (...lines: string[]): string => `model Example {\n${lines.map((line) => `  ${line}\n`).join("")}}\n`;
-
-/** A recipe around a few lines, with a model that it can train. */
-const train = (...lines: string[]): string =>
-  `${model("input 3@32x32", "fc 10")}\ntrain {\n${lines.map((line) => `  ${line}\n`).join("")}}\n`;
+export type { DiagnosticDescription, Severity } from "./diagnosticEntry.ts";
 
 export const diagnosticCatalogue = {
   CNN001: entry(
@@ -76,6 +51,13 @@ export const diagnosticCatalogue = {
     "more errors than are shown",
     "After a hundred diagnostics the rest is counted, not shown. Mend the first ones and check again.",
   ),
+  CNN007: entry(
+    "warning",
+    "a comment that is not valid UTF-8",
+    "The file holds bytes that are no UTF-8. In a comment they mean nothing; elsewhere they are an error (CNN003).",
+    model("input 3@32x32", "fc 10   # Gr\ufffd\ufffde"),
+    model("input 3@32x32", "fc 10   # Größe"),
+  ),
   CNN101: entry(
     "error",
     "words that do not fit together",
@@ -106,8 +88,8 @@ export const diagnosticCatalogue = {
   ),
   CNN105: entry(
     "error",
-    "two models of one name",
-    "Models of a file are told apart by their names.",
+    "two of one name",
+    "Models are told apart by their names; so are blocks, those of used files included, and the parameters of one of them.",
     model("input 3@32x32", "fc 10") + model("input 3@32x32", "fc 10"),
     model("input 3@32x32", "fc 10"),
   ),
@@ -118,160 +100,35 @@ export const diagnosticCatalogue = {
     `${train("data cifar10")}train {\n  data shapes\n}\n`,
     train("data cifar10"),
   ),
-  CNN201: entry(
+  CNN107: entry(
     "error",
-    "unknown layer",
-    "There is no layer of this name. Unknown words are never ignored.",
-    model("input 3@32x32", "rleu", "fc 10"),
-    model("input 3@32x32", "relu", "fc 10"),
-  ),
-  CNN202: entry(
-    "error",
-    "unknown option",
-    "The layer has no option of this name.",
-    model("input 3@32x32", "conv 6@5x5 strid 2 pad 2", "fc 10"),
-    model("input 3@32x32", "conv 6@5x5 stride 2 pad 2", "fc 10"),
-  ),
-  CNN203: entry(
-    "error",
-    "something is missing",
-    "A layer misses an argument, or an option its value.",
-    model("input 3@32x32", "fc"),
+    "a used file that cannot be read",
+    "`use` names a file that is there and can be read, in the folder of the file that uses it or below. At most 100 files are used.",
+    `use "blocks.cnn"\n\n${model("input 3@32x32", "fc 10")}`,
     model("input 3@32x32", "fc 10"),
   ),
-  CNN204: entry(
+  CNN108: entry(
     "error",
-    "the window is larger than its input",
-    "A window of size k on n rows with padding p, dilation d and stride s leaves floor((n + 2p - d(k - 1) - 1) / s) + 1 rows; that must be at least 1.",
-    model("input 3@8x8", "pool max 2 -> pool max 2", "conv 32@5x5", "fc 10"),
-    model("input 3@8x8", "pool max 2 -> pool max 2", "conv 32@5x5 pad same", "fc 10"),
-  ),
-  CNN205: entry(
-    "error",
-    "more than the layer takes",
-    "The layer has more arguments than it takes, or something stands behind it that belongs to the next layer.",
-    model("input 3@32x32", "bn relu", "fc 10"),
-    model("input 3@32x32", "bn -> relu", "fc 10"),
-  ),
-  CNN206: entry(
-    "error",
-    "a value of another kind",
-    "The argument or option takes another kind of value, such as a number, a size (`3x3`), maps (`6@5x5`) or `on` and `off`.",
-    model("input 3@32x32", "conv 6", "fc 10"),
-    model("input 3@32x32", "conv 6@5x5", "fc 10"),
-  ),
-  CNN207: entry(
-    "error",
-    "a value out of its range",
-    "The value is too small, too large, or a fraction where a whole number is needed.",
-    model("input 3@32x32", "conv 6@5x5 stride 0", "fc 10"),
-    model("input 3@32x32", "conv 6@5x5 stride 1", "fc 10"),
-  ),
-  CNN208: entry(
-    "error",
-    "an option is given twice",
-    "Each option may be given once.",
-    model("input 3@32x32", "conv 6@5x5 pad 1 pad 2", "fc 10"),
-    model("input 3@32x32", "conv 6@5x5 pad 2", "fc 10"),
-  ),
-  CNN209: entry(
-    "error",
-    "a model without input or layers",
-    "A model begins with `input channels@heightxwidth` and has at least one layer.",
-    model("fc 10"),
+    "a used file outside of the folder",
+    "A file uses files of its own folder and of the folders in it, so that a folder can be moved and a program cannot read what it has no business with. Folders are separated by `/`.",
+    `use "../blocks.cnn"\n\n${model("input 3@32x32", "fc 10")}`,
     model("input 3@32x32", "fc 10"),
   ),
-  CNN210: entry(
+  CNN109: entry(
     "error",
-    "a misplaced input",
-    "A model has one `input`, and it is its first line.",
-    model("input 3@32x32", "relu", "input 3@32x32", "fc 10"),
-    model("input 3@32x32", "relu", "fc 10"),
+    "files that use one another in a circle",
+    "Of two files that use each other neither can be understood first. Put what both need into a third file.",
+    `use "example.cnn"\n\n${model("input 3@32x32", "fc 10")}`,
+    model("input 3@32x32", "fc 10"),
   ),
-  CNN211: entry(
+  CNN110: entry(
     "error",
-    "groups do not divide the channels",
-    "A convolution in groups splits the channels that arrive, and its own maps, into equal parts.",
-    model("input 3@32x32", "conv 6@5x5 groups 2", "fc 10"),
-    model("input 3@32x32", "conv 6@5x5 groups 3", "fc 10"),
+    "a block with the name of a layer",
+    "A block is called like a layer, so it needs a name that no layer has.",
+    `block conv(width) {\n  bn\n  relu\n}\n\n${model("input 3@32x32", "conv 6@5x5", "fc 10")}`,
+    `block conv_bn(width) {\n  conv width@5x5\n  bn\n  relu\n}\n\n${model("input 3@32x32", "conv_bn 6", "fc 10")}`,
   ),
-  CNN212: entry(
-    "error",
-    "`pad same` with a stride",
-    "`same` keeps the size, which a stride above 1 cannot; PyTorch refuses it too.",
-    model("input 3@32x32", "conv 6@3x3 stride 2 pad same", "fc 10"),
-    model("input 3@32x32", "conv 6@3x3 stride 2 pad 1", "fc 10"),
-  ),
-  CNN213: entry(
-    "error",
-    "too large",
-    "A tensor may have at most 2 to the 31 elements (for one picture), a model at most 10,000 layers.",
-    model("input 3@32x32", "fc 1000000000", "fc 10"),
-    model("input 3@32x32", "fc 1000", "fc 10"),
-  ),
-  CNN214: entry(
-    "error",
-    "more padding than half a pooling window",
-    "A window could then lie in the padding alone and have no value; PyTorch refuses it too.",
-    model("input 3@32x32", "pool max 2 pad 2", "fc 10"),
-    model("input 3@32x32", "pool max 2 pad 1", "fc 10"),
-  ),
-  CNN215: entry(
-    "error",
-    "a vector where maps are needed",
-    "Behind `fc` or `flatten` there is no height and width for a window to slide over.",
-    model("input 3@32x32", "fc 120", "conv 6@5x5", "fc 10"),
-    model("input 3@32x32", "conv 6@5x5", "fc 120", "fc 10"),
-  ),
-  CNN216: entry(
-    "error",
-    "an unknown name in an expression",
-    "Expressions know the model's parameters, `in.channels`, `in.height`, `in.width`, and the functions min, max, floor, ceil and round.",
-    model("input 3@32x32", "conv (in.chanels)@3x3", "fc 10"),
-    model("input 3@32x32", "conv (in.channels)@3x3", "fc 10"),
-  ),
-  CNN217: entry(
-    "error",
-    "an expression without a value",
-    "A division by zero, or a number beyond what a float64 holds.",
-    model("input 3@32x32", "fc 10 / 0"),
-    model("input 3@32x32", "fc 10 / 1"),
-  ),
-  CNN218: entry(
-    "error",
-    "a parameter without a value",
-    "A model's parameters have defaults, so that the file alone is a whole model.",
-    "model Example(width) {\n  input 3@32x32\n  fc 10\n}\n",
-    "model Example(width = 16) {\n  input 3@32x32\n  fc 10\n}\n",
-  ),
-  CNN219: entry(
-    "error",
-    "an option of a global pool",
-    "A global pool has one window, the whole map: it needs no stride, padding or rounding.",
-    model("input 3@32x32", "pool avg global stride 2", "fc 10"),
-    model("input 3@32x32", "pool avg global", "fc 10"),
-  ),
-  CNN251: entry(
-    "warning",
-    "the stride drops pixels",
-    "The last windows end before the last rows or columns, which then have no influence. PyTorch does so silently.",
-    model("input 3@33x33", "pool max 2", "fc 10"),
-    model("input 3@33x33", "pool max 2 ceil on", "fc 10"),
-  ),
-  CNN252: entry(
-    "warning",
-    "a bias before batch normalisation",
-    "Batch normalisation takes the mean off each channel, and with it whatever was added to all of it. The warning comes where `bias on` is written.",
-    model("input 3@32x32", "conv 6@5x5 bias on -> bn", "fc 10"),
-    model("input 3@32x32", "conv 6@5x5 bias off -> bn", "fc 10"),
-  ),
-  CNN253: entry(
-    "warning",
-    "an activation before the loss",
-    "Cross-entropy takes the softmax of the model's outputs, which should be free to be any number: an activation at the end cuts them off.",
-    `${model("input 3@32x32", "fc 10 -> relu")}\ntrain {\n  data cifar10\n}\n`,
-    train("data cifar10"),
-  ),
+  ...layerDiagnostics,
   CNN301: entry(
     "error",
     "an unknown line of the recipe",

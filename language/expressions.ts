@@ -6,14 +6,24 @@
  */
 import type { Shape, Span } from "./checkedProgram.ts";
 import type { Reporter } from "./diagnostic.ts";
-import { didYouMean } from "./suggest.ts";
+import { meant } from "./suggest.ts";
 import type { BinaryOperator, Chain, Expression, FunctionCall, Member, SizeLiteral, Unary } from "./syntaxTree.ts";
+
+/** The names that are known at one place. */
+export interface Names {
+  readonly has: (name: string) => boolean;
+  /** Undefined where an earlier error hides the value. */
+  readonly get: (name: string) => Evaluated | undefined;
+  readonly keys: () => Iterable<string>;
+}
+
+export const noNames: Names = new Map<string, Evaluated>();
 
 /** What names mean at one place of a program. */
 export interface Scope {
-  readonly names: ReadonlyMap<string, Evaluated>;
-  /** The shape that arrives, for `in.channels`; undefined where an earlier error hides it. */
-  readonly input: Shape | undefined;
+  readonly names: Names;
+  /** The shape that arrives, for `in.channels`; undefined where an earlier error hides it; `none` where nothing arrives. */
+  readonly input: Shape | undefined | "none";
   readonly report: Reporter;
 }
 
@@ -37,7 +47,9 @@ export function evaluate(expression: Expression, scope: Scope): Evaluated | unde
     case "number":
       return number(expression.value, expression.span, scope);
     case "name":
-      return scope.names.get(expression.text) ?? { kind: "word", text: expression.text };
+      return scope.names.has(expression.text)
+        ? scope.names.get(expression.text)
+        : { kind: "word", text: expression.text };
     case "size":
       return evaluateSize(expression, scope);
     case "member":
@@ -73,7 +85,7 @@ export function reportKind(found: Evaluated, span: Span, what: string, scope: Sc
     message: `\`${found.text}\` is not defined`,
     span,
     label: `expected ${what}`,
-    help: didYouMean(found.text, known),
+    ...meant(found.text, known, span),
   });
 }
 
@@ -101,13 +113,20 @@ const MEMBERS: Readonly<Record<string, (shape: Shape) => number>> = {
 };
 
 function evaluateMember({ object, property, span }: Member, scope: Scope): Evaluated | undefined {
-  const read = object.text === "in" ? MEMBERS[property.text] : undefined;
-  if (read !== undefined) return scope.input && { kind: "number", value: read(scope.input) };
+  const read = object.text === "in" && Object.hasOwn(MEMBERS, property.text) ? MEMBERS[property.text] : undefined;
+  if (read !== undefined && scope.input === "none") {
+    const message = `nothing arrives here that \`in.${property.text}\` could be of`;
+    return scope.report({ code: "CNN216", message, span, help: "write the number itself" });
+  }
+  if (read !== undefined)
+    return scope.input === "none" ? undefined : scope.input && number(read(scope.input), span, scope);
   return scope.report({
     code: "CNN216",
     message: `\`${object.text}.${property.text}\` is not defined`,
     span,
-    help: didYouMean(property.text, Object.keys(MEMBERS)) ?? "there are `in.channels`, `in.height` and `in.width`",
+    ...((object.text === "in" ? meant(property.text, Object.keys(MEMBERS), property.span) : undefined) ?? {
+      help: "there are `in.channels`, `in.height` and `in.width`",
+    }),
   });
 }
 
@@ -121,10 +140,33 @@ function evaluateUnary({ operators, operand }: Unary, scope: Scope): Evaluated |
   return value === undefined ? undefined : { kind: "truth", value: odd ? !value : value };
 }
 
-function evaluateTruth(expression: Expression, scope: Scope): boolean | undefined {
+/** True or false; `on` and `off` are that too. Anything else is reported. */
+export function evaluateTruth(expression: Expression, scope: Scope): boolean | undefined {
   const found = evaluate(expression, scope);
   if (found === undefined) return undefined;
-  return found.kind === "truth" ? found.value : reportKind(found, expression.span, "true or false", scope);
+  return truthOf(found) ?? reportKind(found, expression.span, "true or false", scope);
+}
+
+/** The truth that a value is, if it is one. */
+export function truthOf(value: Evaluated): boolean | undefined {
+  if (value.kind === "truth") return value.value;
+  return value.kind === "word" && (value.text === "on" || value.text === "off") ? value.text === "on" : undefined;
+}
+
+/** A value in the language's own words. */
+export function printEvaluated(value: Evaluated): string {
+  switch (value.kind) {
+    case "number":
+      return `${value.value}`;
+    case "truth":
+      return value.value ? "on" : "off";
+    case "size":
+      return `${value.height}x${value.width}`;
+    case "word":
+      return value.text;
+    default:
+      return value satisfies never;
+  }
 }
 
 const FUNCTIONS: Readonly<Record<string, { count: "one" | "some"; apply: (values: readonly number[]) => number }>> = {
@@ -143,7 +185,9 @@ function evaluateFunction(call: FunctionCall, scope: Scope): Evaluated | undefin
       code: "CNN216",
       message: `there is no function \`${name.text}\``,
       span: name.span,
-      help: didYouMean(name.text, Object.keys(FUNCTIONS)) ?? `there are ${Object.keys(FUNCTIONS).join(", ")}`,
+      ...(meant(name.text, Object.keys(FUNCTIONS), name.span) ?? {
+        help: `there are ${Object.keys(FUNCTIONS).join(", ")}`,
+      }),
     });
   }
   const values = call.arguments.map((argument) => evaluateNumber(argument, scope));

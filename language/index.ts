@@ -3,9 +3,10 @@
  */
 export * from "./checkedProgram.ts";
 export { checkReport, type CheckReport } from "./checkReport.ts";
-export { checkText, type CheckResult } from "./checkText.ts";
+export { checkText, type CheckOptions, type CheckResult } from "./checkText.ts";
+export type { ReadFile } from "./usedFiles.ts";
 export type { ModelSoFar } from "./checkModel.ts";
-export type { Diagnostic } from "./diagnostic.ts";
+export type { Diagnostic, Edit, Note } from "./diagnostic.ts";
 export {
   describeDiagnostic,
   diagnosticCatalogue,
@@ -16,6 +17,7 @@ export {
 export { explainDiagnostic } from "./explainDiagnostic.ts";
 export { layerCatalogue } from "./layerCatalogue.ts";
 export type { LayerEntry } from "./layerEntry.ts";
+export { mergeCatalogue, type MergeEntry } from "./merges.ts";
 export { ansiPalette, plainPalette, type Palette } from "./palette.ts";
 export { recipeCatalogue, type RecipeEntry } from "./recipeCatalogue.ts";
 export { renderReference } from "./reference.ts";

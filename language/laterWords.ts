@@ -6,15 +6,6 @@
 
 /** Statements of a model. */
 export const laterLayers: ReadonlyMap<string, string> = new Map([
-  ["add", "a chain of layers is what this version checks; branches come with the next one"],
-  ["mul", "a chain of layers is what this version checks; branches come with the next one"],
-  ["concat", "a chain of layers is what this version checks; branches come with the next one"],
-  ["branch", "a chain of layers is what this version checks; branches come with the next one"],
-  ["skip", "a chain of layers is what this version checks; branches come with the next one"],
-  ["repeat", "write the layers out as often as they are to be repeated"],
-  ["if", "write the layers of the case that you want"],
-  ["block", "write the block's layers where they are used"],
-  ["use", "copy what you need into this file"],
   ["depthwise", "write a convolution with as many groups as channels: `conv C@3x3 groups C`"],
   ["norm", "`bn` normalises each channel over the batch"],
   ["lrn", "`bn` normalises each channel over the batch"],
@@ -46,10 +37,4 @@ export const laterRecipe: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Options of any layer. */
-export const laterOptions: ReadonlyMap<string, string> = new Map([
-  ["init", "parameters start as in PyTorch"],
-  ["freeze", "all parameters are trained"],
-  ["weights", "parameters start as in PyTorch"],
-  ["mode", "padding is with zeros"],
-  ["lr", "the learning rate is set once, by `optimizer`"],
-]);
+export const laterOptions: ReadonlyMap<string, string> = new Map([["mode", "padding is with zeros"]]);

@@ -5,10 +5,10 @@
  * What holds: a layer exists because it has an entry here (and its attributes in `LayerAttributes`); nothing else in
  * language/ names a layer. Defaults and formulas are PyTorch's (torch.nn of the same name).
  */
-import type { ActivationName, Pair, PoolAttributes, Shape } from "./checkedProgram.ts";
+import type { ActivationName, Pair, PoolAttributes, Shape, Span } from "./checkedProgram.ts";
 import { shapeElements } from "./checkedProgram.ts";
 import { defineLayer, type LayerEntry, type ParameterOfLayer, type Site } from "./layerEntry.ts";
-import { integer, maps, onOff, real, size, sizeOr } from "./parameterTypes.ts";
+import { integer, maps, onOff, printPair, real, size, sizeOr } from "./parameterTypes.ts";
 import { derived, optional, required, type Parameters } from "./signature.ts";
 import { droppedSides, evenPadding, misfit, outputSides, samePadding, type Window } from "./windows.ts";
 
@@ -49,6 +49,7 @@ const conv = defineLayer({
     const shape = [outChannels, input.channels / groups, ...kernel];
     return weightAndBias(shape, (input.channels / groups) * kernel[0] * kernel[1], bias);
   },
+  matrix: ({ kernel: [rows, columns], outChannels }) => ({ rows, columns, outputs: outChannels, kind: "window" }),
   multiplyAdds: ({ kernel, groups }, input, output) =>
     shapeElements(output) * (input.channels / groups) * kernel[0] * kernel[1],
   sight: ({ kernel, stride, dilation }) => ({ extent: extentOf(kernel, dilation), stride }),
@@ -58,17 +59,20 @@ function extentOf(kernel: Pair, dilation: Pair): Pair {
   return [dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1];
 }
 
-function resolvePadding(pad: Pair | "valid" | "same", kernel: Pair, stride: Pair, dilation: Pair, site: Site) {
-  if (pad === "valid") return evenPadding([0, 0]);
-  if (pad !== "same") return evenPadding(pad);
+function resolvePadding(given: Pair | "valid" | "same", kernel: Pair, stride: Pair, dilation: Pair, site: Site) {
+  if (given === "valid") return evenPadding([0, 0]);
+  if (given !== "same") return evenPadding(given);
   if (stride[0] === 1 && stride[1] === 1) return samePadding(kernel, dilation);
+  const span = site.place("pad");
   const half = [Math.floor((dilation[0] * (kernel[0] - 1)) / 2), Math.floor((dilation[1] * (kernel[1] - 1)) / 2)];
+  const pad = `pad ${half[0] === half[1] ? half[0] : half.join("x")}`;
   return site.report({
     code: "CNN212",
     message: "`pad same` needs stride 1",
-    span: site.place("pad"),
+    span,
     label: `the stride is ${stride.join("x")}, so the size cannot stay the same`,
-    help: `write the padding as a number: \`pad ${half[0] === half[1] ? half[0] : half.join("x")}\``,
+    help: `write the padding as a number: \`${pad}\``,
+    edits: [{ span, replacement: pad }],
   });
 }
 
@@ -97,7 +101,7 @@ function fits(window: Window, site: Site, place: { start: number; end: number })
       message: "the window is larger than its input",
       span: place,
       label,
-      help: smallerWindow(window, input),
+      ...smallerWindow(window, site, place),
     });
     return false;
   }
@@ -106,12 +110,21 @@ function fits(window: Window, site: Site, place: { start: number; end: number })
   return true;
 }
 
-function smallerWindow({ stride, padding, dilation }: Window, input: Shape): string {
+/** The way out: padding that keeps the size, where the stride allows it, or the largest window that fits. */
+function smallerWindow({ stride, padding, dilation }: Window, { input, place }: Site, words: Span) {
   const side = (cells: number, step: number): number => Math.max(1, Math.floor((cells - 1) / step) + 1);
   const height = side(input.height + padding.top + padding.bottom, dilation[0]);
   const width = side(input.width + padding.left + padding.right, dilation[1]);
   const most = `take a window of at most ${height}x${width}`;
-  return stride[0] === 1 && stride[1] === 1 ? `\`pad same\` keeps ${input.height}x${input.width}, or ${most}` : most;
+  if (stride[0] !== 1 || stride[1] !== 1)
+    return { help: most, edits: [{ span: words, replacement: `${height}x${width}` }] };
+  const [layer, pad] = [place(""), place("pad")];
+  const behind = { start: layer.end, end: layer.end };
+  const isGiven = pad.start !== layer.start;
+  return {
+    help: `\`pad same\` keeps ${input.height}x${input.width}, or ${most}`,
+    edits: [isGiven ? { span: pad, replacement: "pad same" } : { span: behind, replacement: " pad same" }],
+  };
 }
 
 function warnOfDropped(window: Window, site: Site, rows: number, columns: number): void {
@@ -166,6 +179,12 @@ function poolAttributes(values: PoolValues, site: Site): PoolAttributes | undefi
       message: "the padding is more than half the window",
       span: site.place("pad"),
       label: "a window could lie in the padding alone",
+      edits: [
+        {
+          span: site.place("pad"),
+          replacement: `pad ${printPair([Math.floor(window[0] / 2), Math.floor(window[1] / 2)])}`,
+        },
+      ],
       help: `at most ${Math.floor(window[0] / 2)}x${Math.floor(window[1] / 2)} here`,
     });
   }
@@ -184,6 +203,7 @@ function globalPool({ stride, pad, ceil }: PoolValues, site: Site): PoolAttribut
       span: site.place(given),
       label: "its window is the whole map",
       help: "leave it out",
+      edits: [{ span: site.place(given), replacement: "" }],
     });
   }
   const whole: Pair = [site.input.height, site.input.width];
@@ -305,6 +325,7 @@ const fc = defineLayer({
   outputOfAnything: ({ outputs }) => vector(outputs),
   parameters: ({ outFeatures, bias }, input) =>
     weightAndBias([outFeatures, shapeElements(input)], shapeElements(input), bias),
+  matrix: ({ outFeatures }, input) => ({ rows: outFeatures, columns: shapeElements(input), outputs: 1, kind: "whole" }),
   multiplyAdds: ({ outFeatures }, input) => outFeatures * shapeElements(input),
   sight: () => "all",
 });

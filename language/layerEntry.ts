@@ -13,22 +13,20 @@ import {
   type LayerKind,
   type Pair,
   type Shape,
-  type Span,
 } from "./checkedProgram.ts";
-import type { Reporter } from "./diagnostic.ts";
 import { MAXIMUM_COUNT } from "./parameterTypes.ts";
 import type { Bound, BoundCall, Parameters, Signature } from "./signature.ts";
+import type { Site } from "./site.ts";
+import {
+  applyWeightOptions,
+  matrixOptions,
+  parameterOptions,
+  type ParameterOfLayer,
+  type WeightMatrix,
+} from "./weightOptions.ts";
 
-/** Where a layer stands: the shape that arrives, and the places of its words. */
-export interface Site {
-  readonly input: Shape;
-  readonly report: Reporter;
-  /** The words of an argument or option if it is given, else those of the whole layer. */
-  readonly place: (key: string) => Span;
-}
-
-/** A parameter without the layer's name. */
-export type ParameterOfLayer = Omit<CheckedParameter, "path">;
+export type { Site } from "./site.ts";
+export type { ParameterOfLayer } from "./weightOptions.ts";
 
 /** What one output value sees of its input, for the receptive field: a window, one value, or all of it. */
 export type Sight = { readonly extent: Pair; readonly stride: Pair } | "one" | "all";
@@ -55,6 +53,8 @@ export interface LayerDefinition<K extends LayerKind, A extends Parameters, O ex
   /** The output where the input is hidden by an earlier error, if it does not depend on it. */
   readonly outputOfAnything?: (values: Bound<A> & Bound<O>) => Shape;
   readonly parameters?: (attributes: LayerAttributes[K], input: Shape) => ParameterOfLayer[];
+  /** What `weights` takes, for a layer whose `weight` can be written as a matrix. */
+  readonly matrix?: (attributes: LayerAttributes[K], input: Shape) => WeightMatrix;
   readonly multiplyAdds?: (attributes: LayerAttributes[K], input: Shape, output: Shape) => number;
   readonly sight?: (attributes: LayerAttributes[K]) => Sight;
 }
@@ -63,7 +63,7 @@ interface CheckedKind<K extends LayerKind> {
   readonly kind: K;
   readonly attributes: LayerAttributes[K];
   readonly outputShape: Shape;
-  readonly parameters: readonly ParameterOfLayer[];
+  readonly parameters: readonly Omit<CheckedParameter, "path">[];
   readonly multiplyAdds: number;
   readonly sight: Sight;
 }
@@ -81,20 +81,28 @@ export interface LayerEntry extends Signature {
   readonly outputOfAnything: (call: BoundCall) => Shape | undefined;
 }
 
-/** Makes an entry of the catalogue. */
+type Values<A extends Parameters, O extends Parameters> = Bound<A> &
+  Bound<O> &
+  Bound<typeof parameterOptions> &
+  Bound<typeof matrixOptions>;
+
+/** Makes an entry of the catalogue. A layer with parameters takes `freeze`, `lr` and `init` besides its own options. */
 export function defineLayer<K extends LayerKind, A extends Parameters, O extends Parameters>(
   definition: LayerDefinition<K, A, O>,
 ): LayerEntry {
   const { words, kind, doc, example, keepsShape = false, inlined = false } = definition;
   // The signature has read each value with the type of its parameter: this is where that is said to the compiler.
-  const valuesOf = (call: BoundCall): Bound<A> & Bound<O> => call.values as Bound<A> & Bound<O>;
+  const valuesOf = (call: BoundCall): Values<A, O> => call.values as Values<A, O>;
   const check = (call: BoundCall, site: Site): CheckedCall | undefined => {
     if (definition.takes === "maps" && site.input.flat) return reportFlat(words, site);
     const attributes = definition.attributes(valuesOf(call), site);
     if (attributes === undefined) return undefined;
     const outputShape = definition.output(attributes, site.input);
-    const parameters = definition.parameters?.(attributes, site.input) ?? [];
-    if (!isWithinLimits(outputShape, parameters, site)) return undefined;
+    const defined = definition.parameters?.(attributes, site.input) ?? [];
+    if (!isWithinLimits(outputShape, defined, site)) return undefined;
+    const matrix = definition.matrix?.(attributes, site.input);
+    const parameters = defined.length === 0 ? [] : applyWeightOptions(defined, valuesOf(call), matrix, site);
+    if (parameters === undefined) return undefined;
     const multiplyAdds = definition.multiplyAdds?.(attributes, site.input, outputShape) ?? 0;
     const sight = definition.sight?.(attributes) ?? "one";
     const checked: CheckedKind<K> = { kind, attributes, outputShape, parameters, multiplyAdds, sight };
@@ -111,7 +119,11 @@ export function defineLayer<K extends LayerKind, A extends Parameters, O extends
     check,
     outputOfAnything,
     arguments: definition.arguments,
-    options: definition.options,
+    options: {
+      ...definition.options,
+      ...(definition.matrix === undefined ? {} : matrixOptions),
+      ...(definition.parameters === undefined ? {} : parameterOptions),
+    },
   };
 }
 
@@ -125,23 +137,30 @@ function reportFlat(words: string, site: Site): undefined {
   });
 }
 
+/** Float32 parameters of 2 GiB: no device binds more at once. */
+const MAXIMUM_PARAMETERS = 2 ** 29;
+
 /** Tensors of more elements than a 32-bit index reaches are refused before anything multiplies them further. */
 function isWithinLimits(output: Shape, parameters: readonly ParameterOfLayer[], site: Site): boolean {
-  const limit = MAXIMUM_COUNT.toLocaleString("en-US");
-  const parameter = parameters.find(({ shape }) => elements(shape) > MAXIMUM_COUNT);
-  if (parameter === undefined && shapeElements(output) <= MAXIMUM_COUNT) return true;
-  const count = parameter === undefined ? shapeElements(output) : elements(parameter.shape);
-  const what =
-    parameter === undefined ? `its output ${shapeText(output)}` : `its ${parameter.name} ${parameter.shape.join("x")}`;
-  site.report({
-    code: "CNN213",
-    message: "the layer is too large",
-    span: site.place(""),
-    label: `${what} has ${count.toLocaleString("en-US")} elements`,
-    help: `a tensor may have at most ${limit}`,
-  });
+  const counts = parameters.map(({ shape }) => elements(shape));
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total > MAXIMUM_PARAMETERS) {
+    const largest = parameters[counts.indexOf(Math.max(...counts))];
+    const label = `its ${largest?.name} ${largest?.shape.join("x")} has ${grouped(Math.max(...counts))} elements`;
+    return reportTooLarge(label, `a layer may have at most ${grouped(MAXIMUM_PARAMETERS)} parameters`, site);
+  }
+  const count = shapeElements(output);
+  if (count <= MAXIMUM_COUNT) return true;
+  const label = `its output ${shapeText(output)} has ${grouped(count)} elements`;
+  return reportTooLarge(label, `a tensor may have at most ${grouped(MAXIMUM_COUNT)}`, site);
+}
+
+function reportTooLarge(label: string, help: string, site: Site): false {
+  site.report({ code: "CNN213", message: "the layer is too large", span: site.place(""), label, help });
   return false;
 }
+
+const grouped = (value: number): string => value.toLocaleString("en-US");
 
 function elements(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);

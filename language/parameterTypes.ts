@@ -5,8 +5,8 @@
  * in canonical words and describes itself in one phrase, so that messages, the reference and completion agree.
  */
 import type { Pair, Span } from "./checkedProgram.ts";
-import { evaluate, evaluateNumber, reportKind, type Evaluated, type Scope } from "./expressions.ts";
-import { didYouMean } from "./suggest.ts";
+import { evaluate, evaluateNumber, reportKind, truthOf, type Evaluated, type Scope } from "./expressions.ts";
+import { meant } from "./suggest.ts";
 import type { Expression, Value, ValueGroup } from "./syntaxTree.ts";
 
 export interface ParameterType<T> {
@@ -22,8 +22,8 @@ export interface ParameterType<T> {
   print(value: T): string;
 }
 
-/** Above any size that fits a device, and well inside exact integers. */
-export const MAXIMUM_COUNT = 2 ** 31;
+/** What a 32-bit index reaches; above any size that fits a device, and well inside exact integers. */
+export const MAXIMUM_COUNT = 2 ** 31 - 1;
 
 interface Range {
   readonly minimum: number;
@@ -50,6 +50,57 @@ export function real(range: Range): ParameterType<number> {
   return single(describe, [], String, (value, scope, what) => {
     const found = readNumber(value, scope, describe, what);
     return found === undefined ? undefined : within(found, range, value.span, what, scope);
+  });
+}
+
+/** A number in a range, or one of a few words. */
+export function realOr<W extends string>(range: Range, ...words: readonly W[]): ParameterType<number | W> {
+  const describe = `${words.map((word) => `\`${word}\``).join(", ")} or a number${rangeText(range)}`;
+  return single<number | W>(describe, words, String, (value, scope, what) => {
+    const word = value.kind === "name" ? words.find((candidate) => candidate === wordOf(value.text, scope)) : undefined;
+    if (word !== undefined) return word;
+    if (value.kind === "name" && !scope.names.has(value.text))
+      return reportWord(value.text, value.span, words, describe, scope, what);
+    const found = readNumber(value, scope, describe, what);
+    return found === undefined ? undefined : within(found, range, value.span, what, scope);
+  });
+}
+
+/** Rows of numbers. */
+export type Matrix = readonly (readonly number[])[];
+
+/** `[1 0; 0 1]`, or several joined by commas. */
+export const matrices: ParameterType<readonly Matrix[]> = {
+  describe: "a matrix such as [1 0; 0 1]",
+  words: [],
+  many: true,
+  read: (values, scope, what) => {
+    const found = values.map((value) => readMatrix(value, scope, what));
+    const all = found.filter((matrix) => matrix !== undefined);
+    return all.length < found.length ? undefined : all;
+  },
+  print: (value) => value.map((rows) => `[${rows.map((row) => row.join(" ")).join("; ")}]`).join(", "),
+};
+
+function readMatrix(value: Value, scope: Scope, what: string): Matrix | undefined {
+  if (value.kind !== "matrix") {
+    const message = `expected a matrix for ${what}`;
+    return scope.report({ code: "CNN206", message, span: value.span, help: "for instance `[1 0; 0 1]`" });
+  }
+  const { rows, span } = value;
+  const [first = []] = rows;
+  const uneven = rows.find((row) => row.length !== first.length);
+  if (uneven !== undefined) {
+    const label = `rows of ${first.length} and of ${uneven.length} numbers`;
+    return scope.report({ code: "CNN206", message: "the rows of a matrix are equally long", span, label });
+  }
+  if (rows.every((row) => row.every(Number.isFinite))) return rows;
+  return scope.report({
+    code: "CNN217",
+    message: "the number is too large",
+    span,
+    label: "beyond 1.8e308",
+    help: "take a smaller one",
   });
 }
 
@@ -98,7 +149,7 @@ export function sizeOr<W extends string>(minimum: number, ...words: readonly W[]
   const describe = `${words.map((word) => `\`${word}\``).join(", ")} or a size such as ${minimum === 0 ? "1 or 1x2" : "3 or 3x5"}`;
   const print = (value: Pair | W): string => (typeof value === "string" ? value : printPair(value));
   return single(describe, words, print, (value, scope, what) => {
-    const word = value.kind === "name" ? words.find((candidate) => candidate === value.text) : undefined;
+    const word = value.kind === "name" ? words.find((candidate) => candidate === wordOf(value.text, scope)) : undefined;
     if (word !== undefined) return word;
     if (value.kind === "name" && !scope.names.has(value.text))
       return reportWord(value.text, value.span, words, describe, scope, what);
@@ -169,6 +220,13 @@ function readEvaluated(value: Value, scope: Scope, describe: string, what: strin
   });
 }
 
+/** The word that a name stands for: its value's, where it is a parameter that has a word as its value, else itself. */
+function wordOf(name: string, scope: Scope): string | undefined {
+  if (!scope.names.has(name)) return name;
+  const found = scope.names.get(name);
+  return found?.kind === "word" ? found.text : undefined;
+}
+
 function readNumber(value: Value, scope: Scope, describe: string, what: string): number | undefined {
   const found = readEvaluated(value, scope, describe, what);
   if (found === undefined || found.kind === "number") return found?.value;
@@ -189,14 +247,22 @@ function readSize(value: Value, minimum: number, describe: string, scope: Scope,
 
 function readWord<W extends string>(value: Value, words: readonly W[], scope: Scope, what: string): W | undefined {
   const describe = words.map((word) => `\`${word}\``).join(" or ");
-  if (value.kind === "name") {
+  if (value.kind === "name" && !scope.names.has(value.text)) {
     const found = words.find((word) => word === value.text);
     return found ?? reportWord(value.text, value.span, words, describe, scope, what);
   }
+  const found = readEvaluated(value, scope, describe, what);
+  if (found === undefined) return undefined;
+  const truth = truthOf(found);
+  const text = truth === undefined ? wordText(found) : truth ? "on" : "off";
+  const word = words.find((candidate) => candidate === text);
+  if (word !== undefined) return word;
   const help =
-    words.includes("on" as W) && value.kind === "number" ? `write \`${value.value === 0 ? "off" : "on"}\`` : undefined;
+    words.includes("on" as W) && found.kind === "number" ? `write \`${found.value === 0 ? "off" : "on"}\`` : undefined;
   return scope.report({ code: "CNN206", message: `expected ${describe} for ${what}`, span: value.span, help });
 }
+
+const wordText = (value: Evaluated): string | undefined => (value.kind === "word" ? value.text : undefined);
 
 function reportWord(
   text: string,
@@ -208,16 +274,16 @@ function reportWord(
 ): undefined {
   const synonyms: Readonly<Record<string, string>> = { true: "on", false: "off", yes: "on", no: "off" };
   const synonym = Object.hasOwn(synonyms, text) ? synonyms[text] : undefined;
-  const help =
+  const mend =
     synonym !== undefined && words.includes(synonym)
-      ? `write \`${synonym}\``
-      : didYouMean(text, [...words, ...scope.names.keys()]);
+      ? { help: `write \`${synonym}\``, edits: [{ span, replacement: synonym }] }
+      : meant(text, [...words, ...scope.names.keys()], span);
   return scope.report({
     code: "CNN206",
     message: `expected ${describe} for ${what}`,
     span,
     label: `this is \`${text}\``,
-    help,
+    ...mend,
   });
 }
 

@@ -5,7 +5,7 @@
  * the length of the text, and the length and the nesting of brackets have limits.
  */
 import type { IToken, TokenType } from "chevrotain";
-import type { Reporter } from "./diagnostic.ts";
+import type { Report, Reporter } from "./diagnostic.ts";
 import { parseTokens } from "./parser.ts";
 import type { Program } from "./syntaxTree.ts";
 import * as t from "./tokens.ts";
@@ -17,13 +17,25 @@ export const MAXIMUM_NESTING = 64;
 
 const NOTHING: Program = { declarations: [] };
 
-/** Parses a text; reports what does not parse, and a text that is too long, too deep, or no text. */
-export function parse(text: string, report: Reporter): Program {
+/**
+ * Parses a text; reports what does not parse, and a text that is too long, too deep, or no text. All spans, those of the
+ * reports too, begin with `base`.
+ */
+export function parse(text: string, given: Reporter, base = 0): Program {
+  const report: Reporter = base === 0 ? given : (one) => given(moved(one, base));
   if (text.length > MAXIMUM_LENGTH) return refuseLength(text, report);
   const rubbish = text.indexOf("\0");
   if (rubbish >= 0) return refuseBinary(rubbish, report);
   const tokens = tokenizeWithin(text, report);
-  return tokens === undefined ? NOTHING : parseTokens(tokens, report);
+  if (tokens === undefined) return NOTHING;
+  // From here on the tokens know their places.
+  for (const token of tokens) token.startOffset += base;
+  return parseTokens(tokens, given);
+}
+
+function moved(report: Report, base: number): Report {
+  const { span } = report;
+  return { ...report, span: { start: span.start + base, end: span.end + base } };
 }
 
 function refuseLength(text: string, report: Reporter): Program {

@@ -8,7 +8,7 @@
 import type { DataDescription, DataName, TrainingRecipe } from "./checkedProgram.ts";
 import { integer, onOff, real, reals } from "./parameterTypes.ts";
 import { optional, required, type Bound, type BoundCall, type Parameters, type Signature } from "./signature.ts";
-import type { Site } from "./layerEntry.ts";
+import type { Site } from "./site.ts";
 
 /** A recipe whose `normalize` has not been widened to the data's channels. */
 export type RecipeParts = Omit<TrainingRecipe, "span" | "data"> & { readonly data: DataDescription | undefined };

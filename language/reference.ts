@@ -6,8 +6,10 @@
  */
 import { diagnosticCatalogue, type DiagnosticDescription } from "./diagnosticCatalogue.ts";
 import { layerCatalogue } from "./layerCatalogue.ts";
+import { mergeCatalogue } from "./merges.ts";
 import { recipeCatalogue } from "./recipeCatalogue.ts";
-import type { Parameter, Signature } from "./signature.ts";
+import type { Parameter, Parameters, Signature } from "./signature.ts";
+import { matrixOptions, parameterOptions } from "./weightOptions.ts";
 
 type Entry = Signature & { readonly doc: string; readonly example: string };
 
@@ -15,21 +17,41 @@ type Entry = Signature & { readonly doc: string; readonly example: string };
 export function renderReference(): string {
   const parts = [
     "### Layers",
-    ...layerCatalogue.map(renderEntry),
+    ...layerCatalogue.map((entry) => renderEntry(entry, sharedOptions)),
+    "### Options of every layer with parameters",
+    renderShared(),
+    "### Merges",
+    ...mergeCatalogue.map((entry) => renderEntry({ ...entry, arguments: {}, options: {} })),
     "### Lines of `train`",
-    ...recipeCatalogue.map(renderEntry),
+    ...recipeCatalogue.map((entry) => renderEntry(entry)),
     "### Diagnostics",
     renderCodes(),
   ];
   return `${parts.join("\n\n")}\n`;
 }
 
-function renderEntry({ words, doc, example, arguments: positional, options }: Entry): string {
+/** Described once, not with each layer. */
+const sharedOptions: Parameters = { ...parameterOptions, ...matrixOptions };
+
+function renderShared(): string {
+  const rows = Object.entries(sharedOptions).map(([name, parameter]) => renderParameter(`\`${name}\``, parameter));
+  return `\`weights\` only where the weight has the shape of a matrix or of a window.\n\n${tableOf(rows)}`;
+}
+
+const tableOf = (rows: readonly string[]): string =>
+  ["| | takes | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+
+function renderEntry(
+  { words, doc, example, arguments: positional, options }: Entry,
+  elsewhere: Parameters = {},
+): string {
   const written = example === words ? "" : ` For example \`${example}\`.`;
-  const rows = [...Object.entries(positional), ...Object.entries(options)].map(([name, parameter]) =>
-    renderParameter(name in options ? `\`${name}\`` : `*${name}*`, parameter),
-  );
-  const table = ["| | takes | default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+  const own = Object.entries(options).filter(([name, parameter]) => elsewhere[name] !== parameter);
+  const rows = [
+    ...Object.entries(positional).map(([name, parameter]) => renderParameter(`*${name}*`, parameter)),
+    ...own.map(([name, parameter]) => renderParameter(`\`${name}\``, parameter)),
+  ];
+  const table = tableOf(rows);
   const head = `**\`${words}\`**: ${escape(doc)}${/[.?]$/.test(doc) ? "" : "."}${written}`;
   return rows.length === 0 ? head : `${head}\n\n${table}`;
 }

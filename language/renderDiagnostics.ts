@@ -18,12 +18,18 @@ export function renderDiagnostics(
   diagnostics: readonly Diagnostic[],
   source: string,
   file: string,
-  options: { readonly color?: Palette } = {},
+  options: {
+    readonly color?: Palette;
+    /** The texts of all files, by their names; where one is missing, its places are shown without their lines. */
+    readonly sources?: ReadonlyMap<string, string>;
+  } = {},
 ): string {
   if (diagnostics.length === 0) return "";
   const palette = options.color ?? plainPalette;
-  const text = sourceText(source);
-  const parts = diagnostics.map((diagnostic) => renderOne(diagnostic, text, file, palette));
+  const texts = new Map(
+    [...(options.sources ?? []), [file, source] as const].map(([name, text]) => [name, sourceText(text)]),
+  );
+  const parts = diagnostics.map((diagnostic) => renderOne(diagnostic, texts, palette));
   return `${parts.join("\n\n")}\n\n${countLine(diagnostics, palette)}\n`;
 }
 
@@ -36,28 +42,29 @@ function countLine(diagnostics: readonly Diagnostic[], palette: Palette): string
   return [count("error"), count("warning")].filter((part) => part !== undefined).join(", ");
 }
 
-function renderOne(diagnostic: Diagnostic, source: SourceText, file: string, palette: Palette): string {
-  const { severity, code, message, span, label, help, notes } = diagnostic;
+type Texts = ReadonlyMap<string, SourceText>;
+
+function renderOne(diagnostic: Diagnostic, texts: Texts, palette: Palette): string {
+  const { severity, code, message, file, span, label, help, notes } = diagnostic;
   const paint = palette[severity];
-  const shown = [span, ...notes.map((note) => note.span)].map(({ start }) => source.position(start).line);
+  const shown = [{ file, span }, ...notes].map((place) => texts.get(place.file)?.lineAt(place.span.start) ?? 0);
   const gutter = Math.max(2, ...shown.map((line) => `${line}`.length));
   const bar = palette.frame(`${" ".repeat(gutter)} |`);
   const lines = [
     `${paint(`${severity}[${code}]`)}${palette.strong(`: ${clean(message)}`)}`,
-    ...excerpt({ span, label, mark: "^", before: true }, source, file, gutter, paint, palette),
+    ...excerpt({ file, span, label, mark: "^", before: true }, texts, gutter, paint, palette),
   ];
   if (help !== undefined)
     lines.push(bar, `${palette.frame(`${" ".repeat(gutter)} =`)} ${palette.strong("help:")} ${clean(help)}`);
   for (const note of notes) {
     lines.push(`${palette.note("note")}: ${clean(note.message)}`);
-    lines.push(
-      ...excerpt({ span: note.span, label: "", mark: "-", before: false }, source, file, gutter, palette.note, palette),
-    );
+    lines.push(...excerpt({ ...note, label: "", mark: "-", before: false }, texts, gutter, palette.note, palette));
   }
   return lines.join("\n");
 }
 
 interface Excerpt {
+  readonly file: string;
   readonly span: Span;
   readonly label: string;
   readonly mark: "^" | "-";
@@ -67,15 +74,16 @@ interface Excerpt {
 
 /** The place, and its line with the words underlined. */
 function excerpt(
-  { span, label, mark, before }: Excerpt,
-  source: SourceText,
-  file: string,
+  { file, span, label, mark, before }: Excerpt,
+  texts: Texts,
   gutter: number,
   paint: (text: string) => string,
   palette: Palette,
 ): string[] {
-  const { line, column } = source.position(span.start);
   const blank = " ".repeat(gutter);
+  const source = texts.get(file);
+  if (source === undefined) return [`${palette.frame(`${blank}-->`)} ${clean(file)}`];
+  const { line, column } = source.position(span.start);
   const numbered = (number: number, text: string): string =>
     `${palette.frame(`${`${number}`.padStart(gutter)} |`)}${text === "" ? "" : ` ${text}`}`;
   const { text, marks } = underline(

@@ -3,12 +3,19 @@
  *
  * In: a checked text. Out: for each model a table as lines of text. What holds: a layer that neither has parameters nor
  * changes the shape (an activation, dropout) has no row of its own: it stands in front of the next layer if that one has
- * no parameters either (`relu, pool max 2`). A model with an error is shown up to the layer that fails, without totals.
+ * no parameters either (`relu, pool max 2`). The rows that are not indented add up to the total; what a block or a
+ * `repeat` consists of is indented below it, for one use or round, as far as the table stays short. A model with an error
+ * is shown up to the layer that fails, without totals.
  */
-import { shapeText, type CheckedLayer } from "./checkedProgram.ts";
+import { shapeText } from "./checkedProgram.ts";
 import type { ModelSoFar } from "./checkModel.ts";
 import type { CheckResult } from "./checkText.ts";
 import { plainPalette, type Palette } from "./palette.ts";
+import { tableTree, type TableNode } from "./tableTree.ts";
+
+/** Blocks are opened as far as a table has no more rows than fit on a screen. */
+const MAXIMUM_ROWS = 50;
+const MAXIMUM_LEVELS = 100;
 
 interface Row {
   readonly layer: string;
@@ -29,14 +36,22 @@ const COLUMNS = Object.keys(HEADINGS) as (keyof Row)[];
 const LEFT: ReadonlySet<keyof Row> = new Set(["layer", "output"]);
 
 /** The tables of all models of a file, with a blank line between; "" if there is nothing to show. */
-export function renderTable(result: CheckResult, options: { readonly color?: Palette } = {}): string {
-  const palette = options.color ?? plainPalette;
-  const tables = result.models.filter(({ layers }) => layers.length > 0).map((model) => renderModel(model, palette));
+export function renderTable(
+  result: CheckResult,
+  options: {
+    readonly color?: Palette;
+    /** Blocks and repeats are opened as far as a table has no more rows than this; infinity opens all. */
+    readonly maximumRows?: number;
+  } = {},
+): string {
+  const { color = plainPalette, maximumRows = MAXIMUM_ROWS } = options;
+  const shown = result.models.filter(({ layers }) => layers.length > 0);
+  const tables = shown.map((model) => renderModel(model, maximumRows, color));
   return tables.join("\n");
 }
 
-function renderModel(model: ModelSoFar, palette: Palette): string {
-  const rows = rowsOf(model.layers);
+function renderModel(model: ModelSoFar, maximumRows: number, palette: Palette): string {
+  const rows = rowsOf(model, maximumRows);
   const total = model.complete ? totalRow(model) : undefined;
   const all = total === undefined ? [HEADINGS, ...rows] : [HEADINGS, ...rows, total];
   const widths = COLUMNS.map((column) => all.reduce((width, row) => Math.max(width, row[column].length), 0));
@@ -56,38 +71,47 @@ function pad(text: string, width: number, left: boolean): string {
   return left ? text + blanks : blanks + text;
 }
 
-function rowsOf(layers: readonly CheckedLayer[]): Row[] {
-  const rows: Row[] = [];
-  let waiting: string[] = [];
-  for (const layer of layers) {
-    const parameters = countedParameters(layer);
-    const [input] = layer.inputShapes;
-    const silent = parameters === 0 && input !== undefined && shapeText(input) === shapeText(layer.outputShape);
-    const before = parameters === 0 ? waiting : [];
-    waiting = silent ? [...before, layer.text] : [];
-    if (silent && !isPool(layer)) continue;
-    waiting = [];
-    rows.push({
-      layer: [...before, layer.text].join(", "),
-      output: shapeText(layer.outputShape),
-      parameters: grouped(parameters),
-      multiplyAdds: grouped(layer.multiplyAdds),
-      receptiveField: layer.receptiveField.size.join("x"),
-    });
+/** As many levels of blocks and repeats are opened as fit in `maximumRows`. */
+function rowsOf(model: ModelSoFar, maximumRows: number): Row[] {
+  const nodes = tableTree(model.layers);
+  // In a model with an error, the parts that lead to it are open.
+  const isOpen = (levels: number, last: boolean): boolean => levels > 0 || (last && !model.complete);
+  let rows = openRows(nodes, 0, isOpen, "", true);
+  for (let levels = 1; levels < MAXIMUM_LEVELS; levels++) {
+    const more = openRows(nodes, levels, isOpen, "", true);
+    if (more.length > maximumRows || more.length === rows.length) break;
+    rows = more;
   }
   return rows;
 }
 
-/** A pool that keeps the size still changes what is seen, so it has its row. */
-function isPool(layer: CheckedLayer): boolean {
-  return layer.kind === "maxPool" || layer.kind === "averagePool";
+function openRows(
+  nodes: readonly TableNode[],
+  levels: number,
+  isOpen: (levels: number, last: boolean) => boolean,
+  indent: string,
+  last: boolean,
+): Row[] {
+  return nodes.flatMap((node, at) => {
+    const isLast = last && at === nodes.length - 1;
+    if (node.kind === "branch") {
+      const rows = openRows(node.children, levels, isOpen, "", isLast);
+      return rows.map((row, i) => ({ ...row, layer: `${indent}${i === 0 ? "- " : "  "}${row.layer}` }));
+    }
+    const own = rowOf(node, indent);
+    if (node.kind === "layer" || !isOpen(levels, isLast)) return [own];
+    return [own, ...openRows(node.children, levels - 1, isOpen, `${indent}  `, isLast)];
+  });
 }
 
-export function countedParameters(layer: CheckedLayer): number {
-  let total = 0;
-  for (const { counted, shape } of layer.parameters)
-    if (counted) total += shape.reduce((product, side) => product * side, 1);
-  return total;
+function rowOf({ label, times, output, parameters, multiplyAdds, receptiveField }: TableNode, indent: string): Row {
+  return {
+    layer: `${indent}${label}${times > 1 ? `  x${times}` : ""}`,
+    output: shapeText(output),
+    parameters: label === "skip" ? "" : grouped(parameters),
+    multiplyAdds: label === "skip" ? "" : grouped(multiplyAdds),
+    receptiveField: label === "skip" ? "" : receptiveField.size.join("x"),
+  };
 }
 
 function totalRow({ totals }: ModelSoFar): Row {

@@ -8,7 +8,7 @@
 import type { Span } from "./checkedProgram.ts";
 import type { Scope } from "./expressions.ts";
 import type { ParameterType } from "./parameterTypes.ts";
-import { nearest } from "./suggest.ts";
+import { meant, nearest } from "./suggest.ts";
 import type { Call, ValueGroup } from "./syntaxTree.ts";
 
 /** An argument or option. */
@@ -72,7 +72,9 @@ interface Binding {
 
 /**
  * Gives each group of a call its meaning: a bare name that is an option's name is that option, and the group behind it
- * its value; other groups are arguments, in order. Reports what does not fit and returns undefined then.
+ * its value; other groups are arguments, in order. A name may be both, an option's and a value's (`basic width stride 2`
+ * where `width` has a value and `basic` has an option `width`): then it is an argument if the other groups are pairs of
+ * option and value. Reports what does not fit and returns undefined then.
  */
 export function bind(
   call: Call,
@@ -88,13 +90,19 @@ export function bind(
     const group = groups[at];
     if (group === undefined) break;
     const name = bareName(group);
-    if (name !== undefined && name in signature.options) at += readOption(binding, group, name, groups[at + 1]);
+    const isOption = name !== undefined && Object.hasOwn(signature.options, name);
+    const isArgument = pending.length > 0 && at === 0 && groups.length % 2 === 1 && isValue(binding, name);
+    if (isOption && !isArgument) at += readOption(binding, group, name, pending, groups[at + 1]);
     else if (pending.length > 0) at += readArguments(binding, group, pending, groups[at + 1]);
     else at += reportUnexpected(binding, group, groups[at + 1]);
   }
   reportMissing(binding, call, pending);
   refuseBody(binding, call);
   return binding.failed.yes ? undefined : finish(binding);
+}
+
+function isValue({ scope }: Binding, name: string | undefined): boolean {
+  return name !== undefined && scope.names.has(name);
 }
 
 /** The name, if a group is one name and nothing else. */
@@ -104,10 +112,18 @@ export function bareName(group: ValueGroup | undefined): string | undefined {
 }
 
 /** Reads `name value`; returns how many groups that took. */
-function readOption(binding: Binding, key: ValueGroup, name: string, value: ValueGroup | undefined): number {
+function readOption(
+  binding: Binding,
+  key: ValueGroup,
+  name: string,
+  pending: string[],
+  value: ValueGroup | undefined,
+): number {
   const { signature, scope, spans } = binding;
   const parameter = signature.options[name];
   if (parameter === undefined) return 1;
+  // A block's argument may be given by its name.
+  if (pending.includes(name)) pending.splice(pending.indexOf(name), 1);
   const earlier = spans.get(name);
   if (earlier !== undefined) {
     binding.failed.yes = true;
@@ -116,6 +132,7 @@ function readOption(binding: Binding, key: ValueGroup, name: string, value: Valu
       message: `\`${name}\` is given twice`,
       span: key.span,
       help: "keep one of them",
+      edits: [{ span: { start: key.span.start, end: value?.span.end ?? key.span.end }, replacement: "" }],
       notes: [{ message: "given here already", span: earlier }],
     });
     return value === undefined ? 1 : 2;
@@ -140,7 +157,7 @@ function readOption(binding: Binding, key: ValueGroup, name: string, value: Valu
 function valueIsMissing({ signature, scope }: Binding, parameter: Parameter<unknown>, value: ValueGroup): boolean {
   const name = bareName(value);
   if (name === undefined || parameter.type.words.includes(name) || scope.names.has(name)) return false;
-  return name in signature.options;
+  return Object.hasOwn(signature.options, name);
 }
 
 function example(name: string, parameter: Parameter<unknown>): string | undefined {
@@ -152,7 +169,7 @@ function example(name: string, parameter: Parameter<unknown>): string | undefine
 
 function store(binding: Binding, name: string, parameter: Parameter<unknown>, group: ValueGroup, span: Span): void {
   const [, second] = group.values;
-  const what = name in binding.signature.options ? `\`${name}\`` : `\`${binding.signature.words}\``;
+  const what = Object.hasOwn(binding.signature.options, name) ? `\`${name}\`` : `\`${binding.signature.words}\``;
   const value = parameter.type.read(group.values, binding.scope, what);
   binding.spans.set(name, span);
   if (value === undefined) binding.failed.yes = true;
@@ -194,7 +211,7 @@ function reportComma(binding: Binding, group: ValueGroup): void {
   if (binding.failed.yes) return;
   binding.failed.yes = true;
   const { options, words } = binding.signature;
-  const option = group.values.find((value) => value.kind === "name" && value.text in options);
+  const option = group.values.find((value) => value.kind === "name" && Object.hasOwn(options, value.text));
   binding.scope.report({
     code: "CNN205",
     message: option === undefined ? `\`${words}\` has too many arguments` : "a comma before an option",
@@ -216,12 +233,12 @@ function reportUnexpected(binding: Binding, group: ValueGroup, next: ValueGroup 
       message: `\`${name}\` stands behind \`${signature.words}\` without an arrow`,
       span: group.span,
       help: `layers follow one another by \`->\` or a new line: \`-> ${name}\``,
+      edits: [{ span: { start: group.span.start, end: group.span.start }, replacement: "-> " }],
     });
     return Number.POSITIVE_INFINITY;
   }
   if (name !== undefined) {
     const options = Object.keys(signature.options);
-    const near = nearest(name, options);
     // `3 x 3`, `5x`: the size before it has been reported, or is half of what was meant.
     const half = /^[xX]\d*$/.test(name);
     if (half && already) return 1;
@@ -231,14 +248,12 @@ function reportUnexpected(binding: Binding, group: ValueGroup, next: ValueGroup 
       code: "CNN202",
       message: `\`${signature.words}\` has no option \`${name}\``,
       span: group.span,
-      help: half
-        ? "a size is written with a small x and without blanks: `3x3`"
-        : near === undefined
-          ? some
-          : `did you mean \`${near}\`?`,
+      ...(half
+        ? { help: "a size is written with a small x and without blanks: `3x3`" }
+        : (meant(name, options, group.span) ?? { help: some })),
     });
     const nextName = bareName(next);
-    return next !== undefined && (nextName === undefined || !(nextName in signature.options)) ? 2 : 1;
+    return next !== undefined && (nextName === undefined || !Object.hasOwn(signature.options, nextName)) ? 2 : 1;
   }
   // Behind one error, a value that is left over is most likely its consequence.
   if (!already) {
@@ -289,19 +304,21 @@ function usage(signature: Signature): string {
 }
 
 function finish({ signature, values, spans }: Binding): BoundCall {
-  const words = [signature.words];
-  const resolved: Record<string, unknown> = {};
-  const resolve = (parameters: Parameters, isOption: boolean): void => {
-    for (const [name, parameter] of Object.entries(parameters)) {
-      const given = values.get(name);
-      resolved[name] = given ?? parameter.default;
-      if (given === undefined) continue;
-      const text = parameter.type.print(given);
-      if (!isOption) words.push(text);
-      else if (text !== parameter.defaultText) words.push(`${name} ${text}`);
-    }
-  };
-  resolve(signature.arguments, false);
-  resolve(signature.options, true);
-  return { values: resolved, spans, text: words.join(" ") };
+  // A block's parameter may have any name, `__proto__` too.
+  const resolved = Object.create(null) as Record<string, unknown>;
+  const positional: string[] = [];
+  const named: string[] = [];
+  for (const [name, parameter] of Object.entries(signature.arguments)) {
+    const given = values.get(name);
+    resolved[name] = given ?? parameter.default;
+    if (given !== undefined && !Object.hasOwn(signature.options, name)) positional.push(parameter.type.print(given));
+  }
+  for (const [name, parameter] of Object.entries(signature.options)) {
+    const given = values.get(name);
+    resolved[name] = given ?? parameter.default;
+    const text = given === undefined ? parameter.defaultText : parameter.type.print(given);
+    if (text !== parameter.defaultText) named.push(`${name} ${text}`);
+  }
+  const words = [signature.words, positional.join(", "), ...named];
+  return { values: resolved, spans, text: words.filter((word) => word !== "").join(" ") };
 }

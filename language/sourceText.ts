@@ -17,6 +17,8 @@ export interface SourceText {
   line(number: number): string;
   /** The offset at which a line begins. */
   lineStart(number: number): number;
+  /** The line of an offset; takes no time for the length of the line. */
+  lineAt(offset: number): number;
   position(offset: number): Position;
 }
 
@@ -27,18 +29,22 @@ export function sourceText(text: string): SourceText {
 
   const lineStart = (number: number): number => starts[number - 1] ?? text.length;
   const line = (number: number): string => text.slice(lineStart(number), lineStart(number + 1)).replace(/[\r\n]+$/, "");
-  const position = (offset: number): Position => {
-    const within = Math.max(0, Math.min(offset, text.length));
+  const lineAt = (offset: number): number => {
     let low = 0;
     let high = starts.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if ((starts[middle] ?? 0) <= within) low = middle;
+      if ((starts[middle] ?? 0) <= offset) low = middle;
       else high = middle - 1;
     }
-    return { line: low + 1, column: codePoints(text.slice(starts[low] ?? 0, within)) + 1 };
+    return low + 1;
   };
-  return { text, lineCount: starts.length, line, lineStart, position };
+  const position = (offset: number): Position => {
+    const within = Math.max(0, Math.min(offset, text.length));
+    const found = lineAt(within);
+    return { line: found, column: codePoints(text.slice(lineStart(found), within)) + 1 };
+  };
+  return { text, lineCount: starts.length, line, lineStart, lineAt, position };
 }
 
 /** Length in code points. */

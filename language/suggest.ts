@@ -3,6 +3,11 @@
  *
  * In: a word and the words that would be right. Out: the nearest, if it is near enough to be a slip of the hand.
  */
+import type { Span } from "./checkedProgram.ts";
+import type { Edit } from "./diagnostic.ts";
+
+/** Nobody has so many names at one place; a file made to take time might. */
+const MAXIMUM_CANDIDATES = 1000;
 
 /** The nearest candidate within a third of the word's length (at least one slip), else one that it begins or lengthens. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
@@ -10,7 +15,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
+  let count = 0;
   for (const candidate of candidates) {
+    if (++count > MAXIMUM_CANDIDATES) break;
     if (candidate === word || Math.abs(candidate.length - word.length) > limit) continue;
     const distance = slips(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
@@ -26,10 +33,24 @@ export function didYouMean(word: string, candidates: Iterable<string>): string |
   return found === undefined ? undefined : `did you mean \`${found}\`?`;
 }
 
+/** The help and the mend of a misspelt word, or undefined. */
+export function meant(
+  word: string,
+  candidates: Iterable<string>,
+  span: Span,
+): { readonly help: string; readonly edits: readonly Edit[] } | undefined {
+  const found = nearest(word, candidates);
+  return found === undefined
+    ? undefined
+    : { help: `did you mean \`${found}\`?`, edits: [{ span, replacement: found }] };
+}
+
 /** `padding` for `pad`, `mom` for `momentum`. */
 function abbreviation(word: string, candidates: Iterable<string>): string | undefined {
   const lower = word.toLowerCase();
+  let count = 0;
   for (const candidate of candidates) {
+    if (++count > MAXIMUM_CANDIDATES) break;
     const [short, long] = lower.length < candidate.length ? [lower, candidate] : [candidate, lower];
     if (short.length >= 3 && short.length < long.length && long.startsWith(short)) return candidate;
   }

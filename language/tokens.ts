@@ -183,6 +183,7 @@ export function tokenize(text: string, report: Reporter): IToken[] {
     const span = { start, end: start + image.length };
     report({ code: "CNN004", message: "a string is not closed", span, help: 'close it with `"` on the same line' });
   }
+  if (text.includes("\ufffd")) reportDecoded(text, errors, report);
   if (errors.length === 0) return layOut(tokens);
   const holes = errors.map(({ offset, length }) => {
     const image = text.slice(offset, offset + length);
@@ -191,6 +192,23 @@ export function tokenize(text: string, report: Reporter): IToken[] {
     return createTokenInstance(Unknown, image, offset, offset + length - 1, place, place, place, place);
   });
   return layOut([...tokens, ...holes].toSorted((a, b) => a.startOffset - b.startOffset));
+}
+
+/** Warns of a comment with bytes that were no UTF-8: everywhere else they are characters that mean nothing. */
+function reportDecoded(text: string, errors: readonly { offset: number; length: number }[], report: Reporter): void {
+  const holes = new Set(errors.flatMap(({ offset, length }) => Array.from({ length }, (_, at) => offset + at)));
+  for (const { index } of text.matchAll(/\ufffd+/g)) {
+    if (holes.has(index)) continue;
+    const end = index + (/^\ufffd+/.exec(text.slice(index, index + 100))?.[0].length ?? 1);
+    report({
+      code: "CNN007",
+      message: "this is not valid UTF-8",
+      span: { start: index, end },
+      label: "it means nothing in a comment",
+      help: "save the file as UTF-8",
+    });
+    return;
+  }
 }
 
 function reportCharacters(characters: string, start: number, report: Reporter): void {

@@ -14,6 +14,7 @@ import { index, variable } from "../nest/integer.ts";
 import { define } from "../reference/evaluate.ts";
 import { createAccessors, isReduction, type Storage, symbolicCoordinates } from "./inline.ts";
 import type { Accumulator, Kernel, KernelOutput } from "./kernel.ts";
+import { distinguishOperands } from "./operands.ts";
 
 interface Group {
   readonly id: number;
@@ -278,6 +279,8 @@ function kernelOf(
       },
     });
   }
+  const bodies = accumulators.map(({ body }) => body);
+  const distinct = distinguishOperands(bodies, group.domain, group.extents);
   const outputs = group.members.map((id): KernelOutput => {
     const place = group.reductions.indexOf(id);
     if (place >= 0) return { tensor: id, value: (_, results) => resultAt(results, place) };
@@ -288,7 +291,7 @@ function kernelOf(
     origins: group.members.map((id) => nodeAt(graph, id).origin),
     domain: group.domain,
     extents: group.extents,
-    accumulators,
+    accumulators: accumulators.map(({ operator, body }, i) => ({ operator, body: distinct[i] ?? body })),
     outputs: kept,
     inPlace: overwritesWhatItReads(graph, group, reads, sources),
   };

@@ -27,6 +27,8 @@ export interface Emitter {
   readonly results: (names: readonly string[], body: () => void) => void;
   /** Defines an integer in the innermost scope. */
   readonly integer: (name: string, value: Index) => Index;
+  /** Defines a variable that has no value, for terms that are known from here on, in the innermost scope. */
+  readonly mark: (name: string) => void;
   /** Prepares to emit these terms: counts how often each part is used. */
   readonly prepare: (terms: readonly Term[]) => void;
   readonly expression: (term: Term) => Expression;
@@ -253,6 +255,7 @@ export function createEmitter(table: TermTable, builtin: readonly string[], name
       innermost().variables.add(chosen.name);
       return index(chosen);
     },
+    mark: (marker) => innermost().variables.add(marker),
     prepare,
     expression,
     define: (term, known) => innermost().bound.set(term.id, known),

@@ -125,7 +125,7 @@ function createResolver({ tensors }: LoweringInput, { bind }: Bindings, stages: 
       const stage = stages.get(name);
       if (!stage) return undefined;
       const local = coordinates.map((coordinate, d) => subtract(coordinate, stage.base[d] ?? 0));
-      return { buffer: stage.buffer, index: offset(local, stage.strides) };
+      return { buffer: stage.buffer, index: offset(local, stage.strides), filled: stage.buffer };
     },
     index: indexOf,
   };

@@ -32,8 +32,9 @@ export function emitStage(lowering: Lowering, starts: Starts, depth: number, nam
       const extent = axes.remaining(axis, depth);
       return add(starts.get(axis) ?? index(0), index(variable(localName(axis), extent)));
     });
-  const body = kernel.accumulators[0]?.body(locals(axes.domain), locals(axes.reduction));
-  const found = body && findOperand(body, name);
+  const found = kernel.accumulators
+    .map(({ body }) => findOperand(body(locals(axes.domain), locals(axes.reduction)), name))
+    .find((operand) => operand !== undefined);
   // Padding only: nothing of it is read here.
   if (!found) return;
   const all = [...axes.domain, ...axes.reduction];
@@ -61,6 +62,7 @@ export function emitStage(lowering: Lowering, starts: Starts, depth: number, nam
   if (isShared && depth > 0) emitter.push({ kind: "barrier" });
   copyBox(lowering, found, base, extents, strides, buffer);
   if (isShared) emitter.push({ kind: "barrier" });
+  emitter.mark(buffer);
   stages.set(name, { buffer, base, strides });
 }
 

@@ -37,6 +37,8 @@ export const resultVariable = "result";
 export interface Place {
   readonly buffer: string;
   readonly index: Index;
+  /** A variable that is defined where the buffer is filled: what is loaded from it is known only there. */
+  readonly filled?: string;
 }
 
 export interface Resolver {
@@ -59,7 +61,13 @@ export function createTermTable(resolve: Resolver): TermTable {
   const known = new WeakMap<Value, Term>();
   let depth = 0;
 
-  function make(shape: Shape, key: string, children: readonly Term[], indices: readonly Index[]): Term {
+  function make(
+    shape: Shape,
+    key: string,
+    children: readonly Term[],
+    indices: readonly Index[],
+    filled?: string,
+  ): Term {
     const full = children.length > 0 ? `${key}(${children.map((child) => child.id).join(",")})` : key;
     const found = terms.get(full);
     if (found) return found;
@@ -67,13 +75,14 @@ export function createTermTable(resolve: Resolver): TermTable {
     for (const child of children) for (const name of child.variables) variables.add(name);
     for (const of of indices) variablesOf(of, variables);
     if (shape.kind === "result") variables.add(resultVariable);
+    if (filled !== undefined) variables.add(filled);
     const made = { id: terms.size, shape, children, variables };
     terms.set(full, made);
     return made;
   }
 
-  function load({ buffer, index: at }: Place): Term {
-    return make({ kind: "load", buffer, index: at }, `${buffer}[${at.key}]`, [], [at]);
+  function load({ buffer, index: at, filled }: Place): Term {
+    return make({ kind: "load", buffer, index: at }, `${buffer}[${at.key}]`, [], [at], filled);
   }
 
   function test(of: Test): Term {

@@ -186,6 +186,24 @@ function scaleAndShift(context: LoweringContext, layer: LayerOf<"batchNorm">, in
   return [of("weight", 1), of("bias", 0)];
 }
 
+/** The inputs of a merge; where one has height and width, vectors are maps of one pixel. */
+function together(context: LoweringContext, layer: CheckedLayer, inputs: readonly number[]): number[] {
+  return inputs.map((input) => (layer.outputShape.flat ? input : asMaps(context, layer, input)));
+}
+
+function elementwise(
+  context: LoweringContext,
+  layer: CheckedLayer,
+  inputs: readonly number[],
+  combine: typeof plus,
+): number {
+  const [first, ...others] = together(context, layer, inputs);
+  if (first === undefined) throw new InvariantError("a merge has no input");
+  if (others.length === 0) return first;
+  const formula = combine(argument(0), ...others.map((_, i) => argument(i + 1)));
+  return map(context, layer, formula, [first, ...others]);
+}
+
 const lowerings: { readonly [K in LayerKind]: Lowering<K> } = {
   conv: (layer, inputs, context) => {
     const { kernel, stride, padding, dilation, groups } = layer.attributes;
@@ -231,6 +249,19 @@ const lowerings: { readonly [K in LayerKind]: Lowering<K> } = {
     const weight = context.parameter(pathOf(layer, "weight"));
     const attributes = { transposeLeft: false, transposeRight: true };
     return addBias(context, layer, context.builder.add("matmul", attributes, [input, weight], originOf(layer)));
+  },
+  add: (layer, inputs, context) => elementwise(context, layer, inputs, plus),
+  mul: (layer, inputs, context) => elementwise(context, layer, inputs, times),
+  concat: (layer, inputs, context) => {
+    const { channels: count } = layer.outputShape;
+    let start = 0;
+    // Each input with zeros around it, and their sum: every element is one of them and zeros.
+    const spread = together(context, layer, inputs).map((input) => {
+      const moved = context.builder.add("channels", { start: -start, count }, [input], originOf(layer));
+      start += context.builder.shapeOf(input)[1] ?? 0;
+      return moved;
+    });
+    return elementwise(context, layer, spread, plus);
   },
   flatten: (layer, inputs, context) => flat(context, layer, only(inputs)),
   dropout: (layer, inputs, context) => {

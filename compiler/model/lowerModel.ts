@@ -14,6 +14,7 @@ import { createGraphBuilder, type GraphBuilder } from "../graph/builder.ts";
 import { differentiate } from "../graph/differentiate.ts";
 import { type Graph, InvariantError, type Origin, size, type StateTensor } from "../graph/graph.ts";
 import { argument, choose, coordinate, type Formula, minus, number, over, plus, times } from "../operators/formula.ts";
+import { initialValue } from "./initialValues.ts";
 import { type LoweringContext, lowerLayer } from "./layers.ts";
 import { crossEntropy } from "./loss.ts";
 import { addOptimizer, optimizerStates } from "./optimizers.ts";
@@ -240,15 +241,32 @@ function uselessBiases(model: CheckedModel): Set<string> {
   );
 }
 
+/** The node whose values a reshape shows. */
+function withoutViews(builder: GraphBuilder, id: number): number {
+  const node = builder.nodes[id];
+  return node?.operator === "reshape" ? withoutViews(builder, node.inputs[0] ?? id) : id;
+}
+
 function flatGradient(
   programs: Programs,
   builder: GraphBuilder,
   gradients: ReadonlyMap<number, number>,
   nodes: ReadonlyMap<string, number>,
 ) {
+  // What two branches of a sum add has one gradient, and a value can be stored in one place: the second is a copy.
+  const placed = new Map<number, number>();
   const parts = programs.places.map(({ parameter }) => {
     const gradient = gradients.get(nodes.get(parameter.path) ?? -1);
-    if (gradient !== undefined) return gradient;
+    if (gradient !== undefined) {
+      const root = withoutViews(builder, gradient);
+      const earlier = placed.get(root);
+      const role = `gradient of ${parameter.path}`;
+      const attributes = { formula: argument(0), shape: parameter.shape };
+      const own =
+        earlier === undefined ? gradient : builder.add("map", attributes, [earlier], noLayer("optimizer", role));
+      placed.set(root, own);
+      return own;
+    }
     const role = `no gradient of ${parameter.path}`;
     return builder.add("map", { formula: number(0), shape: parameter.shape }, [], noLayer("optimizer", role));
   });
@@ -340,9 +358,6 @@ function predict(programs: Programs): Graph {
   return builder.finish();
 }
 
-/** Streams of initial values lie above those of dropout, which count layers. */
-const initialStream = 1 << 20;
-
 function initialise(programs: Programs): Graph {
   const { model, recipe, places, flat } = programs;
   const builder = createGraphBuilder("initialise");
@@ -352,9 +367,9 @@ function initialise(programs: Programs): Graph {
   };
   const parts = places.map(({ parameter: { initial, path, shape } }, i) => {
     const origin = noLayer(path, "initial value");
-    if (initial.kind === "constant") return builder.add("map", { formula: number(initial.value), shape }, [], origin);
-    const draw: Formula = { kind: "random", stream: initialStream + i, seed: 0, step: 1 };
-    const formula = times(minus(times(draw, number(2)), number(1)), number(initial.bound));
+    const formula = initialValue(initial, shape, i);
+    if (initial.kind === "constant" || initial.kind === "values")
+      return builder.add("map", { formula, shape }, [], origin);
     // `control.zero` is never written: initial values depend on the seed alone.
     const counters = [builder.state(control.seed), builder.state({ ...control.step, name: "control.zero" })];
     return builder.add("map", { formula, shape }, counters, origin);

@@ -62,6 +62,8 @@ export interface OperatorAttributes {
   /** The gradient of a window maximum by its input: (gradient, places). */
   windowRoute: WindowAttributes & { readonly size: Pair };
   reshape: { readonly shape: readonly number[] };
+  /** Channels from `start` on, `count` of them; zero where the input has none. `start` may be negative. */
+  channels: { readonly start: number; readonly count: number };
   /** A range of a flat tensor, as a tensor of its own. */
   part: { readonly offset: number; readonly shape: readonly number[] };
   /** Tensors laid into one flat tensor at `offsets`; what lies between is zero. */

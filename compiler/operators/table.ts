@@ -1,7 +1,7 @@
 /** The operator table: every operator's shape rule, definition and gradient, in one place. */
 import { conv, convInput, convWeight } from "./convolution.ts";
 import type { Operator, OperatorName } from "./operator.ts";
-import { first, gather, map, matmul, normalizeBatch, pack, part, reduce, reshape, state } from "./tensors.ts";
+import { channels, first, gather, map, matmul, normalizeBatch, pack, part, reduce, reshape, state } from "./tensors.ts";
 import { window, windowPlace, windowRoute, windowSpread } from "./windows.ts";
 
 export const operators: { readonly [K in OperatorName]: Operator<K> } = {
@@ -18,6 +18,7 @@ export const operators: { readonly [K in OperatorName]: Operator<K> } = {
   windowSpread,
   windowRoute,
   reshape,
+  channels,
   part,
   pack,
   gather,

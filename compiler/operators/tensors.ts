@@ -183,6 +183,26 @@ export const reshape: Operator<"reshape"> = {
   ],
 };
 
+export const channels: Operator<"channels"> = {
+  summary: "out[n,c,…] = input[n,c + start,…], zero outside of it",
+  shape: ({ count: wanted }, [input = []]) => input.map((extent, d) => (d === 1 ? wanted : extent)),
+  define: ({ start, count: wanted }, [input]) => {
+    if (!input) throw new Error("channels takes (input)");
+    const last = (input.shape[1] ?? 1) - 1;
+    const isInside = start >= 0 && start + wanted - 1 <= last;
+    return ([n = index(0), c = index(0), ...rest]) => {
+      const from = add(c, start);
+      if (isInside) return input.at([n, from, ...rest]);
+      return value.select(value.inRange(from, 0, last), () => input.at([n, clamp(from, 0, last), ...rest]), value.zero);
+    };
+  },
+  // The gradient goes back to where the channels came from; the others get none.
+  gradient: ({ attributes, inputs, upstream, shapeOf, add: addNode }) => {
+    const inputChannels = shapeOf(inputs[0] ?? -1)[1] ?? 1;
+    return [addNode("channels", { start: -attributes.start, count: inputChannels }, [upstream], "input gradient")];
+  },
+};
+
 export const part: Operator<"part"> = {
   summary: "out[…] = input[offset + place]",
   shape: ({ shape }) => shape,

@@ -44,7 +44,9 @@ const upTo = (count: number): Uint32Array => Uint32Array.from({ length: count },
 
 async function readAll(state: PlanState, of: TrainingCase): Promise<Record<string, Float32Array>> {
   const names = Object.keys(of.after[0]?.tensors ?? {});
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await state.read(name)])));
+  const read: Record<string, Float32Array> = {};
+  for (const name of names) read[name] = await state.read(name);
+  return read;
 }
 
 async function run(of: TrainingCase, device: Device, isFused = true, seed = 1): Promise<Outcome> {

@@ -70,6 +70,11 @@ export interface GoldenAttributes extends Record<ActivationName, GoldenActivatio
   log_softmax: Readonly<Record<never, never>>;
   /** `x [N, classes]` (logits), `labels [N]` (no gradient); the output is the mean over the batch, of shape `[]` */
   cross_entropy: { readonly smoothing: number };
+  /** `x0`, `x1`, …: maps (extents of 1 are spread) or vectors */
+  add: Readonly<Record<never, never>>;
+  mul: Readonly<Record<never, never>>;
+  /** `x0`, `x1`, …: one after another along the channels */
+  concat: Readonly<Record<never, never>>;
 }
 
 export type GoldenOperator = keyof GoldenAttributes;

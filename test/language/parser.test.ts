@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { collectDiagnostics } from "../../language/diagnostic.ts";
+import { createSourceMap } from "../../language/sourceMap.ts";
 import { parse } from "../../language/parse.ts";
 import type { Call, Declaration, Program, Statement, Value } from "../../language/syntaxTree.ts";
 
 function parsed(text: string): Program {
   const { report, diagnostics } = collectDiagnostics();
   const program = parse(text, report);
-  expect(diagnostics()).toEqual([]);
+  expect(diagnostics(createSourceMap("test.cnn", text))).toEqual([]);
   return program;
 }
 

@@ -1,6 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { checkText, layerCatalogue, recipeCatalogue, renderReference, renderTable } from "../../language/index.ts";
+import {
+  checkText,
+  layerCatalogue,
+  mergeCatalogue,
+  recipeCatalogue,
+  renderReference,
+  renderTable,
+} from "../../language/index.ts";
 
 const path = new URL("../../language/README.md", import.meta.url);
 const BEGIN = "<!-- prettier-ignore-start -->\n";
@@ -16,19 +23,24 @@ test("README.md contains the reference made from the catalogues", () => {
 });
 
 test("the programs of README.md check, and the table is the one that is printed", () => {
-  const [, lenet = "", table = "", wide = ""] = readFileSync(path, "utf8")
+  const [, lenet = "", table = "", ...others] = readFileSync(path, "utf8")
     .split(/```\n/)
     .filter((_, i) => i % 2 === 1 || i === 0);
   const result = checkText(lenet, "lenet.cnn");
   expect(result.diagnostics).toEqual([]);
   expect(renderTable(result)).toBe(table);
-  expect(checkText(wide, "wide.cnn").diagnostics).toEqual([]);
+  const programs = others.filter((text) => !text.startsWith("error["));
+  expect(programs.length).toBe(3);
+  for (const program of programs) expect(checkText(program, "program.cnn").diagnostics).toEqual([]);
 });
 
-test.each(layerCatalogue.map((entry) => [entry.example]))("the example `%s` of the reference checks", (example) => {
-  const { diagnostics } = checkText(`model M {\n  input 16@32x32\n  ${example}\n}\n`, "example.cnn");
-  expect(diagnostics).toEqual([]);
-});
+test.each([...layerCatalogue, ...mergeCatalogue].map((entry) => [entry.example]))(
+  "the example `%s` of the reference checks",
+  (example) => {
+    const { diagnostics } = checkText(`model M {\n  input 16@32x32\n  ${example}\n}\n`, "example.cnn");
+    expect(diagnostics).toEqual([]);
+  },
+);
 
 test.each(recipeCatalogue.map((entry) => [entry.example]))("the example `%s` of the reference checks", (example) => {
   const data = example.startsWith("data") ? "" : "data cifar10\n  ";

@@ -1,10 +1,24 @@
 /**
  * No text makes the checker throw, hang or take memory without bound; and what it says is always well formed.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkReport, checkText, renderDiagnostics, renderTable, type CheckResult } from "../../language/index.ts";
+import {
+  checkReport,
+  checkText,
+  MODEL_INPUT,
+  renderDiagnostics,
+  renderTable,
+  type CheckedModel,
+  type CheckResult,
+  type Span,
+} from "../../language/index.ts";
+
+/** `CNNC_SLOW=1` runs a hundred thousand changed programs, not some thousands. */
+const isSlow = process.env["CNNC_SLOW"] === "1";
+const runs = (usual: number): number => (isSlow ? 50 * usual : usual);
+const SLOW = 3_600_000;
 
 const lenet = readFileSync(new URL("../../examples/lenet.cnn", import.meta.url), "utf8");
 
@@ -13,10 +27,13 @@ function checked(text: string): CheckResult {
   const result = checkText(text, "any.cnn");
   const { diagnostics, program } = result;
   expect(program === undefined).toBe(diagnostics.some(({ severity }) => severity === "error"));
-  for (const { span, message } of diagnostics) {
+  const isPlace = ({ span }: { span: Span }): boolean =>
+    0 <= span.start && span.start <= span.end && span.end <= text.length;
+  for (const { span, message, notes, edits } of diagnostics) {
     expect(message).not.toMatch(/undefined|NaN|\[object/);
-    expect(0 <= span.start && span.start <= span.end && span.end <= text.length).toBe(true);
+    expect([{ span }, ...notes, ...edits].every(isPlace)).toBe(true);
   }
+  for (const model of program?.models ?? []) expectGraph(model);
   const rendered = renderDiagnostics(diagnostics, text, "any.cnn") + renderTable(result);
   // oxlint-disable-next-line no-control-regex
   expect(rendered).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f]/);
@@ -25,6 +42,28 @@ function checked(text: string): CheckResult {
     expect(line >= 1 && column >= 1 && endLine >= line).toBe(true);
   }
   return result;
+}
+
+/** What `CheckedProgram` promises. */
+function expectGraph({ layers, output }: CheckedModel): void {
+  const names = new Set<string>();
+  const paths = new Set<string>();
+  for (const [index, { id, name, inputs, inputShapes, parameters, outputShape }] of layers.entries()) {
+    expect(id).toBe(index);
+    expect(inputs.length).toBeGreaterThan(0);
+    for (const [at, input] of inputs.entries()) {
+      expect(input < index && (input >= 0 || input === MODEL_INPUT)).toBe(true);
+      if (input >= 0) expect(layers[input]?.outputShape).toEqual(inputShapes[at]);
+    }
+    expect(
+      Object.values(outputShape).every((side) => typeof side === "boolean" || (Number.isSafeInteger(side) && side > 0)),
+    ).toBe(true);
+    names.add(name);
+    for (const { path } of parameters) paths.add(path);
+  }
+  expect(names.size).toBe(layers.length);
+  expect(paths.size).toBe(layers.reduce((sum, { parameters }) => sum + parameters.length, 0));
+  expect(output === MODEL_INPUT || layers[output] !== undefined).toBe(true);
 }
 
 function codes(text: string): string[] {
@@ -135,6 +174,7 @@ describe("numbers at the edges", () => {
 
 const words = [
   "model train block use repeat if else as and or not input conv bn pool max avg global fc relu flatten dropout",
+  "add mul concat branch skip width i in.height basic freeze init he weights lr [1 2;3 4] constructor __proto__ == != < 0 1 2 3 1000000000",
   "stride pad same bias on off data cifar10 optimizer adam lr 6@5x5 3@32x32 10 0.5 x in.channels min( é",
   '-> { } ( ) [ ] = == @ , ; . - + * / " #',
 ]
@@ -142,39 +182,57 @@ const words = [
   .concat("\n", "\t", "\0");
 
 const programs = new URL("programs/", import.meta.url);
-const seeds = ["layers", "syntax", "recipe", "expressions"]
-  .map((name) => readFileSync(new URL(`${name}.cnn`, programs), "utf8"))
+const zoo = new URL("../../examples/zoo/", import.meta.url);
+const seeds = [programs, zoo]
+  .flatMap((folder) => readdirSync(folder).map((name) => readFileSync(new URL(name, folder), "utf8")))
   .concat(lenet);
 
 describe("any text", () => {
-  test("of any characters", () => {
+  test("of any characters", { timeout: SLOW }, () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 300 }), (text) => void checked(text)),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
-  test("of the language's own words", () => {
+  test("of the language's own words", { timeout: SLOW }, () => {
     const text = fc.array(fc.constantFrom(...words), { maxLength: 80 }).map((list) => list.join(" "));
     fc.assert(
       fc.property(text, (source) => void checked(source)),
-      { numRuns: 1500 },
+      { numRuns: runs(800) },
     );
   });
 
-  test("that was a program before words were put in, taken out or exchanged", () => {
-    const edit = fc.record({ at: fc.nat(), length: fc.nat({ max: 12 }), word: fc.constantFrom("", ...words) });
+  const word = fc.constantFrom("", ...words);
+  const edit = fc.record({ at: fc.nat(), length: fc.nat({ max: 12 }), word });
+
+  test("that was a program before words were put in, taken out or exchanged", { timeout: SLOW }, () => {
     const mutated = fc.tuple(fc.constantFrom(...seeds), fc.array(edit, { minLength: 1, maxLength: 6 }));
     fc.assert(
       fc.property(mutated, ([seed, edits]) => {
         let text = seed;
-        for (const { at, length, word } of edits) {
+        for (const { at, length, word: put } of edits) {
           const start = at % (text.length + 1);
-          text = text.slice(0, start) + word + text.slice(start + length);
+          text = text.slice(0, start) + put + text.slice(start + length);
         }
         checked(text);
       }),
-      { numRuns: 800 },
+      { numRuns: runs(1200) },
+    );
+  });
+
+  test("that was a program before its words were exchanged with one another", { timeout: SLOW }, () => {
+    const swaps = fc.array(fc.tuple(fc.nat(), fc.nat(), word), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.constantFrom(...seeds), swaps, (seed, pairs) => {
+        const parts = seed.split(/(\s+|[{}@,])/);
+        for (const [from, to, put] of pairs) {
+          const [a, b] = [from % parts.length, to % parts.length];
+          [parts[a], parts[b]] = put === "" ? [parts[b] ?? "", parts[a] ?? ""] : [put, parts[b] ?? ""];
+        }
+        checked(parts.join(""));
+      }),
+      { numRuns: runs(800) },
     );
   });
 

@@ -8,6 +8,7 @@
 import { createGraphBuilder, type GraphBuilder } from "../../compiler/graph/builder.ts";
 import { differentiate } from "../../compiler/graph/differentiate.ts";
 import { type Graph, nodeAt } from "../../compiler/graph/graph.ts";
+import { activations } from "../../compiler/model/activations.ts";
 import { lowerLayer } from "../../compiler/model/layers.ts";
 import { crossEntropy } from "../../compiler/model/loss.ts";
 import { argument, times } from "../../compiler/operators/formula.ts";
@@ -36,6 +37,9 @@ function shapeOf(of: readonly number[]): Shape {
   return { channels, height, width, flat: of.length === 2 };
 }
 
+/** `x`, or `x0`, `x1`, … of a layer that merges branches. */
+const inputNames = (one: OperatorCase): string[] => Object.keys(one.inputs).filter((name) => name.startsWith("x"));
+
 /** A layer as the checker would give it, as far as lowering reads it. */
 function layer<K extends LayerKind>(
   kind: K,
@@ -51,14 +55,14 @@ function layer<K extends LayerKind>(
     counted: true,
     initial: { kind: "constant", value: 0 },
   }));
-  const x = one.inputs["x"]?.shape ?? [];
+  const inputs = inputNames(one);
   return {
     id: 0,
     kind,
     name: "case",
     attributes,
-    inputs: [-1],
-    inputShapes: [shapeOf(x)],
+    inputs: inputs.map(() => -1),
+    inputShapes: inputs.map((name) => shapeOf(one.inputs[name]?.shape ?? [])),
     outputShape: shapeOf(one.output.shape),
     parameters: named,
     line: 1,
@@ -66,10 +70,10 @@ function layer<K extends LayerKind>(
   } as unknown as CheckedLayer;
 }
 
-function lower(setting: Setting, of: CheckedLayer): number {
+function lower(setting: Setting, of: CheckedLayer, inputs: readonly string[] = ["x"]): number {
   const { builder, input, prefix, training } = setting;
   const control = (name: string): number => builder.state({ name: prefix + name, shape: [1], type: "u32" });
-  return lowerLayer(of, [input("x")], {
+  return lowerLayer(of, inputs.map(input), {
     builder,
     training,
     seed: () => control("seed"),
@@ -85,6 +89,11 @@ const activation =
   (name: ActivationName): Build<ActivationName> =>
   (one, setting) =>
     lower(setting, layer("activation", { function: name, parameter: one.attributes.parameter }, one, []));
+
+const merge =
+  (kind: "add" | "mul" | "concat"): Build<typeof kind> =>
+  (one, setting) =>
+    lower(setting, layer(kind, {}, one, []), inputNames(one));
 
 const parameterNames = (weight: boolean, bias: boolean): string[] => [
   ...(weight ? ["weight"] : []),
@@ -135,6 +144,9 @@ const builds: { readonly [K in Exclude<GoldenOperator, "cross_entropy" | "log_so
   sigmoid: activation("sigmoid"),
   tanh: activation("tanh"),
   softplus: activation("softplus"),
+  add: merge("add"),
+  mul: merge("mul"),
+  concat: merge("concat"),
 };
 
 /** The golden operators that hold each kind of layer. */
@@ -143,10 +155,13 @@ export const goldenOfLayer: { readonly [K in LayerKind]: readonly GoldenOperator
   maxPool: ["max_pool2d"],
   averagePool: ["avg_pool2d"],
   batchNorm: ["batch_norm"],
-  activation: ["relu", "gelu", "softplus"],
+  activation: Object.keys(activations) as ActivationName[],
   fc: ["linear"],
   flatten: ["flatten"],
   dropout: ["dropout"],
+  add: ["add"],
+  mul: ["mul"],
+  concat: ["concat"],
 };
 
 /** A case as a graph; `prefix` stands before the names of its states. */

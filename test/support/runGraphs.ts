@@ -11,6 +11,9 @@ export interface GraphRun {
   readonly states: Readonly<Record<string, TypedArray>>;
 }
 
+/** Chooses schedules; the compiler's own by default. */
+export type Scheduler = typeof scheduleProgram;
+
 export function statesOf(graph: Graph): StateTensor[] {
   const found = new Map<string, StateTensor>();
   for (const node of graph.nodes) if (node.operator === "state") found.set(node.attributes.name, node.attributes);
@@ -30,9 +33,10 @@ export function interpretGraph(
   { graph, states }: GraphRun,
   target: Target,
   isFused = true,
+  schedule: Scheduler = scheduleProgram,
 ): Record<string, TypedArray> {
   const memory = Object.fromEntries(statesOf(graph).map((state) => [state.name, initial(state, states)]));
-  const program = scheduleProgram(fuse(graph, { target, fuse: isFused }), target);
+  const program = schedule(fuse(graph, { target, fuse: isFused }), target);
   interpretProgram(program, memory, target.kind === "wgsl" ? target.subgroupSize : 0);
   return memory;
 }
@@ -42,11 +46,12 @@ export async function runGraphs(
   runs: readonly GraphRun[],
   device: Device,
   isFused = true,
+  schedule: Scheduler = scheduleProgram,
 ): Promise<Record<string, TypedArray>> {
   const { target } = device;
   const graphs = runs.map(({ graph }) => graph);
   const all = runs.flatMap(({ graph, states }) => statesOf(graph).map((state) => ({ state, states })));
-  const programs = graphs.map((graph) => scheduleProgram(fuse(graph, { target, fuse: isFused }), target));
+  const programs = graphs.map((graph) => schedule(fuse(graph, { target, fuse: isFused }), target));
   const unique = [...new Map(all.map(({ state }) => [state.name, state])).values()];
   const plan = makePlan({ graphs, states: unique, parameters: [], statistics: [] }, programs, target);
   const session = await device.open(plan);

@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 
 from convolutions import convolution_cases
 from layers import activation_cases, linear_cases, loss_cases, normalisation_cases, shape_cases
+from merges import merge_cases
 from optimizers import optimizer_cases
 from pools import pool_cases
 from training import training_cases
@@ -29,7 +30,7 @@ FOLDER = Path(__file__).resolve().parent.parent
 def operator_cases():
     return (
         convolution_cases() + pool_cases() + normalisation_cases() + linear_cases() + shape_cases()
-        + activation_cases() + loss_cases()
+        + activation_cases() + loss_cases() + merge_cases()
     )
 
 

@@ -1,0 +1,84 @@
+/**
+ * The networks of examples/zoo/: what they count must be exactly what their papers' authors and torchvision count.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { checkText, shapeText } from "../../language/index.ts";
+
+const folder = new URL("../../examples/zoo/", import.meta.url);
+
+/** Parameters, and those that are trained where that is fewer. */
+const COUNTS: Readonly<Record<string, readonly [parameters: number, trainable?: number]>> = {
+  alexnet: [61_100_840],
+  vgg16: [138_357_544],
+  "vgg16-bn": [138_365_992],
+  resnet18: [11_689_512],
+  resnet50: [25_557_032],
+  squeezenet: [1_248_424],
+  googlenet: [6_624_904],
+  densenet121: [7_978_856],
+  mobilenetv2: [3_504_872],
+  mnasnet: [4_383_312],
+  resnet20: [272_474],
+  "resnet20-padded": [269_722],
+  resnet56: [853_018],
+  "vgg16-bn-cifar": [14_728_266],
+  "densenet-bc-100-12": [769_162],
+  resnet9: [6_573_120],
+  airbench94: [1_972_792, 1_971_352],
+  lenet5: [61_750],
+  "fully-connected": [1_707_274],
+  "vertical-lines": [9, 0],
+};
+
+/** Layers that the catalogue does not have yet, and the networks that wait for them. */
+const WAITING: Readonly<Record<string, readonly string[]>> = {
+  depthwise: ["mobilenetv2", "mnasnet"],
+  scale: ["resnet20-padded", "resnet56", "resnet9", "airbench94"],
+};
+
+const read = (name: string): string => readFileSync(new URL(`${name}.cnn`, folder), "utf8");
+const check = (name: string) => checkText(read(name), `examples/zoo/${name}.cnn`);
+const waiting = new Set(Object.values(WAITING).flat());
+
+test("every network of the folder is counted here", () => {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".cnn"));
+  expect(files.map((file) => file.slice(0, -".cnn".length)).toSorted()).toEqual(Object.keys(COUNTS).toSorted());
+});
+
+describe.each(Object.entries(COUNTS).filter(([name]) => !waiting.has(name)))("%s", (name, [parameters, trainable]) => {
+  const { program, diagnostics } = check(name);
+  const model = program?.models[0];
+
+  test("has these parameters, and ends in its classes", () => {
+    expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
+    expect(model?.totals.parameters).toBe(parameters);
+    expect(model?.totals.trainable).toBe(trainable ?? parameters);
+    const input = model?.input;
+    const classes = input?.height === 224 ? "1000" : "10";
+    const last = model?.layers[model.output]?.outputShape;
+    if (name !== "vertical-lines") expect(last && shapeText(last)).toBe(classes);
+  });
+
+  test("names its parameters one by one", () => {
+    const paths = model?.layers.flatMap((layer) => layer.parameters.map(({ path }) => path)) ?? [];
+    expect(new Set(paths).size).toBe(paths.length);
+    const names = model?.layers.map((layer) => layer.name) ?? [];
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  test("tells in its header where it comes from and what it counts", () => {
+    const [header = ""] = read(name).split("\n\n");
+    if (parameters > 10) expect(header).toContain(parameters.toLocaleString("en-US"));
+    expect(header).toMatch(/\b(19|20)\d\d\b|without convolutions/);
+  });
+});
+
+describe.each(Object.entries(WAITING))("what waits for `%s`", (word, names) => {
+  test.each(names)("%s lacks nothing else", (name) => {
+    const errors = check(name).diagnostics.filter(({ severity }) => severity === "error");
+    expect(new Set(errors.map(({ code, message }) => `${code} ${message}`))).toEqual(
+      new Set([`CNN104 \`${word}\` is not in this version of the language yet`]),
+    );
+  });
+});
