@@ -98,8 +98,12 @@ const noLayer = (layer: string, role: string): Origin => ({ layer, line: 0, role
 interface Programs extends ModelInput {
   readonly places: readonly ParameterPlace[];
   readonly flat: StateTensor;
+  /** What each parameter's learning rate is multiplied by, where it is not 1 for all; 0 where it is frozen. */
+  readonly rates: StateTensor | undefined;
   readonly image: readonly number[];
 }
+
+const rateOf = ({ trainable, learningRate }: CheckedParameter): number => (trainable ? learningRate : 0);
 
 export function lowerModel(input: ModelInput): ModelGraphs {
   const { model, recipe } = input;
@@ -109,6 +113,9 @@ export function lowerModel(input: ModelInput): ModelGraphs {
     ...input,
     places,
     flat: { name: "parameters", shape: [length], type: "f32" },
+    rates: places.some(({ parameter }) => rateOf(parameter) !== 1)
+      ? { name: "optimizer.rates", shape: [length], type: "f32" }
+      : undefined,
     image: [channels, height, width],
   };
   const graphs = [initialise(programs), trainStep(programs), evaluateStep(programs), predict(programs)];
@@ -276,7 +283,7 @@ function flatGradient(
 }
 
 function trainStep(programs: Programs): Graph {
-  const { model, recipe, counts, places, flat } = programs;
+  const { model, recipe, counts, places, flat, rates } = programs;
   const builder = createGraphBuilder("trainStep");
   const nodes = parameterNodes(programs, builder);
   const context = contextOf(builder, true, nodes);
@@ -294,6 +301,7 @@ function trainStep(programs: Programs): Graph {
     parameters: flat,
     gradient: flatGradient(programs, builder, gradients, nodes),
     learningRate: builder.state(control.learningRate),
+    rates: rates && builder.state(rates),
   });
   const batchLoss = total(builder, loss.perSample, "loss of the batch");
   accumulate(builder, metrics.loss, batchLoss, "loss");
@@ -359,7 +367,7 @@ function predict(programs: Programs): Graph {
 }
 
 function initialise(programs: Programs): Graph {
-  const { model, recipe, places, flat } = programs;
+  const { model, recipe, places, flat, rates } = programs;
   const builder = createGraphBuilder("initialise");
   const fill = (state: StateTensor, value: number): void => {
     const origin = noLayer(state.name, "initial value");
@@ -374,14 +382,18 @@ function initialise(programs: Programs): Graph {
     const counters = [builder.state(control.seed), builder.state({ ...control.step, name: "control.zero" })];
     return builder.add("map", { formula, shape }, counters, origin);
   });
-  const offsets = places.map(({ offset }) => offset);
-  const packed = builder.add(
-    "pack",
-    { offsets, length: flat.shape[0] ?? 0 },
-    parts,
-    noLayer("parameters", "initial value"),
-  );
-  builder.update(flat, packed);
+  const pack = (state: StateTensor, values: readonly number[]): void => {
+    const attributes = { offsets: places.map(({ offset }) => offset), length: flat.shape[0] ?? 0 };
+    builder.update(state, builder.add("pack", attributes, values, noLayer(state.name, "initial value")));
+  };
+  pack(flat, parts);
+  if (rates) {
+    const constants = places.map(({ parameter }) => {
+      const attributes = { formula: number(rateOf(parameter)), shape: parameter.shape };
+      return builder.add("map", attributes, [], noLayer(parameter.path, "learning rate"));
+    });
+    pack(rates, constants);
+  }
   for (const state of optimizerStates(recipe.optimizer, flat)) fill(state, 0);
   for (const { path, shape, initial, counted } of model.layers.flatMap((layer) => layer.parameters))
     if (!counted && initial.kind === "constant") fill({ name: path, shape, type: "f32" }, initial.value);

@@ -14,6 +14,8 @@ export interface OptimizerInputs {
   readonly gradient: number;
   /** Node of the learning rate, `[1]`. */
   readonly learningRate: number;
+  /** Node of what the learning rate is multiplied by for each parameter, flat; not given where that is 1 for all. */
+  readonly rates: number | undefined;
 }
 
 const origin = (role: string): Origin => ({ layer: "optimizer", line: 0, role });
@@ -38,6 +40,14 @@ export function optimizerStates(recipe: OptimizerRecipe, parameters: StateTensor
 }
 
 type OptimizerOf<K> = Extract<OptimizerRecipe, { kind: K }>;
+
+/** The old parameter (argument 0) less the step, which is multiplied by the parameter's own rate, the last argument. */
+function descend(step: Formula, { rates }: OptimizerInputs, count: number): Formula {
+  return minus(argument(0), rates === undefined ? step : times(step, argument(count)));
+}
+
+const withRates = (nodes: readonly number[], { rates }: OptimizerInputs): readonly number[] =>
+  rates === undefined ? nodes : [...nodes, rates];
 
 /** g + decay·p, with g argument 0 and p argument 1. */
 function decayed(decay: number): Formula {
@@ -70,11 +80,8 @@ function adam(recipe: OptimizerOf<"adam">, inputs: OptimizerInputs, states: read
   const m = map(average(beta1, g), [gradient, old, builder.state(first)], "first moment");
   const v = map(average(beta2, times(g, g)), [gradient, old, builder.state(second)], "second moment");
   const denominator = plus(over(unary("squareRoot", argument(2)), argument(4)), number(epsilon));
-  const updated = map(
-    minus(argument(0), over(times(argument(3), argument(1)), denominator)),
-    [old, m, v, stepSize, scale],
-    "update",
-  );
+  const step = over(times(argument(3), argument(1)), denominator);
+  const updated = map(descend(step, inputs, 5), withRates([old, m, v, stepSize, scale], inputs), "update");
   builder.update(first, m);
   builder.update(second, v);
   builder.update(parameters, updated);
@@ -85,7 +92,6 @@ function sgd(recipe: OptimizerOf<"sgd">, inputs: OptimizerInputs, [buffer]: read
   const { builder, parameters, gradient, learningRate } = inputs;
   const old = builder.state(parameters);
   const g = decayed(recipe.decay);
-  const descend = minus(argument(1), times(argument(2), argument(3)));
   const map = (formula: Formula, nodes: readonly number[], role: string): number =>
     builder.add("map", { formula }, nodes, origin(role));
   let direction = map(g, [gradient, old], "gradient");
@@ -97,7 +103,8 @@ function sgd(recipe: OptimizerOf<"sgd">, inputs: OptimizerInputs, [buffer]: read
       ? map(plus(g, times(momentum, argument(2))), [gradient, old, moved], "nesterov")
       : moved;
   }
-  builder.update(parameters, map(descend, [gradient, old, learningRate, direction], "update"));
+  const updated = descend(times(argument(1), argument(2)), inputs, 3);
+  builder.update(parameters, map(updated, withRates([old, learningRate, direction], inputs), "update"));
 }
 
 export function addOptimizer(recipe: OptimizerRecipe, inputs: OptimizerInputs): void {
