@@ -20,7 +20,7 @@ import { defaultTargets } from "./targets.ts";
 const endings = { wgsl: ".wgsl", wasm: ".txt" } as const;
 
 export async function compileProgram(file: string, flags: CompileFlags, context: CommandContext): Promise<number> {
-  const loaded = await loadProgram(file, flags.model, context);
+  const loaded = await loadProgram(file, flags, context);
   if (!loaded) return exitCode.program;
   const { model, recipe } = loaded;
   const { plan } = compile(

@@ -17,7 +17,7 @@ export async function explainProgram(file: string, flags: ExplainFlags, context:
       "the stage `wgsl` is of the target `wgsl`",
       "For WebAssembly, `--stage schedule` shows the loop nests.",
     );
-  const loaded = await loadProgram(file, flags.model, context);
+  const loaded = await loadProgram(file, flags, context);
   if (!loaded) return exitCode.program;
   const { model, recipe } = loaded;
   const target = defaultTargets[flags.target ?? "wgsl"];

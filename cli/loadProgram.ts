@@ -3,10 +3,10 @@
  *
  * In: a path. Out: one model and its recipe; or, where the program has errors, undefined after showing them.
  */
-import { checkText, renderDiagnostics } from "../language/index.ts";
+import { renderDiagnostics } from "../language/index.ts";
 import type { CheckedModel, TrainingRecipe } from "../language/index.ts";
 import { type CommandContext, exitCode, paletteFor } from "./context.ts";
-import { readSource } from "./readSource.ts";
+import { checkFile, type CheckFlags } from "./checkFile.ts";
 import { UserError } from "./userError.ts";
 
 export interface LoadedProgram {
@@ -18,12 +18,11 @@ export interface LoadedProgram {
 /** Reads and checks; warnings are shown too. Throws a `UserError` where it is not said what to train and on what. */
 export async function loadProgram(
   path: string,
-  modelName: string | undefined,
+  flags: CheckFlags & { readonly model?: string },
   { err, environment }: CommandContext,
 ): Promise<LoadedProgram | undefined> {
-  const source = await readSource(path);
-  const { program, diagnostics } = checkText(source, path);
-  err.write(renderDiagnostics(diagnostics, source, path, { color: paletteFor(err, environment) }));
+  const { program, diagnostics, source, sources } = await checkFile(path, flags);
+  err.write(renderDiagnostics(diagnostics, source, path, { color: paletteFor(err, environment), sources }));
   if (!program) return undefined;
   const { recipe } = program;
   if (!recipe)
@@ -32,10 +31,16 @@ export async function loadProgram(
       "Add `train { data cifar10 }`, or `train { data shapes }` for data that needs no download.",
       exitCode.program,
     );
-  return { source, model: chooseModel(path, program.models, modelName), recipe };
+  return { source, model: chooseModel(path, program.models, flags.model), recipe };
 }
 
 function chooseModel(path: string, models: readonly CheckedModel[], name: string | undefined): CheckedModel {
+  if (models.length === 0)
+    throw new UserError(
+      `\`${path}\` has blocks, but no model`,
+      "Name a file that has a model; files of blocks are for `use`.",
+      exitCode.program,
+    );
   const names = models.map((model) => `\`${model.name}\``).join(", ");
   const found = name === undefined ? models : models.filter((model) => model.name === name);
   const [only] = found;

@@ -10,7 +10,7 @@ import { nearest } from "../language/suggest.ts";
 import { UserError } from "./userError.ts";
 
 /** No program is longer; what is, was named by mistake. */
-const maximumBytes = 4 * 2 ** 20;
+export const maximumSourceBytes = 4 * 2 ** 20;
 
 /** The text of the file. Bytes that are not UTF-8 become U+FFFD; a byte order mark is dropped. */
 export async function readSource(path: string): Promise<string> {
@@ -20,7 +20,7 @@ export async function readSource(path: string): Promise<string> {
     try {
       const status = await file.stat();
       if (status.isDirectory()) throw await folderError(path);
-      if (status.size > maximumBytes)
+      if (status.size > maximumSourceBytes)
         throw new UserError(`\`${path}\` has ${status.size} bytes: it is no program`, "Name a .cnn file.");
       return new TextDecoder().decode(await file.readFile());
     } finally {

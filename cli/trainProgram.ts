@@ -25,7 +25,7 @@ import { UserError } from "./userError.ts";
 import { version } from "./version.ts";
 
 export async function trainProgram(file: string, flags: TrainFlags, context: CommandContext): Promise<number> {
-  const loaded = await loadProgram(file, flags.model, context);
+  const loaded = await loadProgram(file, flags, context);
   if (!loaded) return exitCode.program;
   const program = { ...loaded, recipe: withFlags(loaded.recipe, flags) };
   checkFlags(file, flags, loaded.recipe);

@@ -21,3 +21,18 @@ export function notNegative(text: string): number {
   if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
   throw new InvalidArgumentError("It must be a number of at least 0, such as 0.01.");
 }
+
+/** `--set name=value`, any number of times. */
+export const setOption = {
+  flags: "--set <name=value>",
+  description: "a value for a parameter of the model (may be repeated)",
+} as const;
+
+/** Adds one setting to those before it. */
+export function setting(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError("It must be name=value, such as width=32.");
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`\`${name}\` is set twice.`);
+  return { ...before, [name]: value };
+}

@@ -4,12 +4,13 @@
  * What holds: it loads the language alone, neither compiler nor devices, so that an editor can call it at every key.
  */
 import { type Command, Option } from "commander";
-import { checkReport, checkText, type CheckResult, renderDiagnostics, renderTable } from "../../language/index.ts";
+import { checkReport, type CheckResult, renderDiagnostics, renderTable } from "../../language/index.ts";
 import { type CommandContext, exitCode, paletteFor, type Perform } from "../context.ts";
-import { readSource } from "../readSource.ts";
+import { checkFile, type CheckFlags } from "../checkFile.ts";
 import { reportProblem } from "../reportProblem.ts";
+import { setOption, setting } from "../values.ts";
 
-interface Flags {
+interface Flags extends CheckFlags {
   readonly format: "text" | "json";
 }
 
@@ -22,15 +23,17 @@ export function defineCheck(program: Command, perform: (work: Perform) => Promis
     )
     .argument("<files...>", ".cnn files")
     .addOption(new Option("--format <format>", "how to print").choices(["text", "json"]).default("text"))
+    .option(setOption.flags, setOption.description, setting, {})
     .action((files: string[], flags: Flags) => perform((context) => check(files, flags, context)));
 }
 
-async function check(files: readonly string[], { format }: Flags, context: CommandContext): Promise<number> {
+async function check(files: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
+  const { format } = flags;
   const results: CheckResult[] = [];
   let code: number = exitCode.fine;
   for (const file of files) {
     try {
-      const result = checkText(await readSource(file), file);
+      const result = await checkFile(file, flags);
       results.push(result);
       if (!result.program) code = Math.max(code, exitCode.program);
       if (format === "text") printText(result, results.length > 1, context);
@@ -52,7 +55,7 @@ async function check(files: readonly string[], { format }: Flags, context: Comma
 function printText(result: CheckResult, isLater: boolean, { out, err, environment }: CommandContext): void {
   const table = renderTable(result, { color: paletteFor(out, environment) });
   if (table !== "") out.write(`${isLater ? "\n" : ""}${table}`);
-  const { diagnostics, source, file } = result;
-  const text = renderDiagnostics(diagnostics, source, file, { color: paletteFor(err, environment) });
+  const { diagnostics, source, sources, file } = result;
+  const text = renderDiagnostics(diagnostics, source, file, { color: paletteFor(err, environment), sources });
   if (text !== "") err.write(`${table === "" ? "" : "\n"}${text}`);
 }

@@ -4,14 +4,16 @@
 import { type Command, Option } from "commander";
 import { explainDiagnostic } from "../../language/index.ts";
 import { type CommandContext, exitCode, paletteFor, type Perform } from "../context.ts";
+import type { CheckFlags } from "../checkFile.ts";
 import { UserError } from "../userError.ts";
+import { setOption, setting } from "../values.ts";
 import { targetNames, type TargetName } from "./compile.ts";
 
 /** The stages in their order; compiler/explain.ts prints each. */
 export const stageNames = ["graph", "gradients", "kernels", "schedule", "wgsl", "plan"] as const;
 export type StageName = (typeof stageNames)[number];
 
-export interface ExplainFlags {
+export interface ExplainFlags extends CheckFlags {
   readonly stage?: StageName;
   readonly target?: TargetName;
   readonly model?: string;
@@ -27,6 +29,7 @@ export function defineExplain(program: Command, perform: (work: Perform) => Prom
     .addOption(new Option("--stage <stage>", "what to show (default: kernels)").choices(stageNames))
     .addOption(new Option("--target <target>", "WebGPU or WebAssembly (default: wgsl)").choices(targetNames))
     .option("--model <name>", "which model, where the file has several")
+    .option(setOption.flags, setOption.description, setting, {})
     .option("--no-fuse", "a kernel for every operator")
     .action((what: string, flags: ExplainFlags) => perform((context) => explain(what, flags, context)));
 }

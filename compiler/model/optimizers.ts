@@ -15,7 +15,7 @@ export interface OptimizerInputs {
   /** Node of the learning rate, `[1]`. */
   readonly learningRate: number;
   /** Node of what the learning rate is multiplied by for each parameter, flat; not given where that is 1 for all. */
-  readonly rates: number | undefined;
+  readonly rates?: number | undefined;
 }
 
 const origin = (role: string): Origin => ({ layer: "optimizer", line: 0, role });
