@@ -17,7 +17,7 @@ import { countAccesses } from "./nest/countAccesses.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
 import { printNest } from "./nest/printNest.ts";
 import { mergeBindings } from "./plan/mergeBindings.ts";
-import { fileName, kernelHeader, kernelName, togetherHeader, togetherName } from "./plan/names.ts";
+import { fileName, kernelHeader, kernelName, togetherHeader, togetherName, withReads } from "./plan/names.ts";
 import { byteLength, type Placement, placeStates, placeTemporaries, type Use } from "./plan/memory.ts";
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
@@ -98,7 +98,10 @@ export function scheduleProgram(program: FusedGraph, target: Target): ScheduledP
   return {
     name: program.name,
     tensors,
-    dispatches: arrange(inputs, target.kind === "wgsl" ? target.maximumBindings : 0),
+    dispatches: arrange(inputs, target.kind === "wgsl" ? target.maximumBindings : 0).map((dispatch) => ({
+      ...dispatch,
+      lowered: withReads(dispatch.lowered, tensors),
+    })),
   };
 }
 

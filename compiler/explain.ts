@@ -3,30 +3,86 @@
  *
  * In: a compilation. Out: lines; the same program gives the same text. Nodes are `%number`, shapes `[2, 3]`.
  */
-import type { Compilation, ScheduledDispatch, ScheduledKernel, ScheduledProgram } from "./compile.ts";
-import type { StoredTensor } from "./fusion/kernel.ts";
-import { type Graph, InvariantError, type Node, type Origin } from "./graph/graph.ts";
-import { resolveStorage } from "./lower/bindings.ts";
-import { printNest } from "./nest/printNest.ts";
+import type { Compilation } from "./compile.ts";
+import { printKernels, printNests, printSchedules, printSources } from "./explainKernels.ts";
+import { type Graph, InvariantError, type Node } from "./graph/graph.ts";
 import type { Formula } from "./operators/formula.ts";
 import { operators } from "./operators/table.ts";
+import { originText } from "./plan/names.ts";
 import type { ExecutionPlan } from "./plan/plan.ts";
-import { printSchedule } from "./schedule/schedule.ts";
+import { wrapped } from "./textLines.ts";
+
+interface StagePrinter {
+  /** What a reader needs to know first; `# ` lines at the head. */
+  readonly about: string;
+  /** Of the kernels that `isWanted` has, where the stage has kernels. */
+  readonly print: (compilation: Compilation, isWanted: (number: number, name: string) => boolean) => string;
+  readonly hasKernels: boolean;
+}
 
 const stages = {
-  graph: (compilation) => printGraph(graphOf(compilation, "predict")),
-  gradients: (compilation) => printGraph(graphOf(compilation, "trainStep")),
-  kernels: (compilation) => sections(compilation, printKernels),
-  schedule: (compilation) => sections(compilation, printSchedules),
-  wgsl: ({ plan }) => plan.kernels.map(({ file, source }) => `// ${file}.wgsl\n${source.trimEnd()}\n`).join("\n"),
-  plan: ({ plan }) => printPlan(plan),
-} satisfies Record<string, (compilation: Compilation) => string>;
+  graph: {
+    about: "The model as operators, as `predict` computes it. %number = operator(inputs) [shape] type # layer (line)",
+    print: (compilation) => printGraph(graphOf(compilation, "predict")),
+    hasKernels: false,
+  },
+  gradients: {
+    about: "A whole training step: forward, loss, gradients from the last layer to the first, optimizer, metrics.",
+    print: (compilation) => printGraph(graphOf(compilation, "trainStep")),
+    hasKernels: false,
+  },
+  kernels: {
+    about: "What each dispatch computes for every element of its domain. What it needs and does not read, it computes.",
+    print: printKernels,
+    hasKernels: true,
+  },
+  schedule: {
+    about:
+      "How each kernel's axes are cut. d0 d1 ... are the axes of the domain, r0 r1 ... those of the reduction; axis:step " +
+      "goes on by so much at a time. grid: one place a workgroup; threads: spread over lanes; loops: one after the " +
+      "other; vector: the lanes of a SIMD register. What remains of an axis is unrolled into registers.",
+    print: printSchedules,
+    hasKernels: true,
+  },
+  nest: {
+    about: "The loops that both printers read; `lane` is an invocation of WebGPU, or a lane of a SIMD register.",
+    print: printNests,
+    hasKernels: true,
+  },
+  wgsl: {
+    about: "The kernels as WebGPU takes them.",
+    print: printSources,
+    hasKernels: true,
+  },
+  plan: {
+    about: "Memory and dispatches: all that a device needs besides the kernels. Places are in bytes: buffer+offset.",
+    print: ({ plan }) => printPlan(plan),
+    hasKernels: false,
+  },
+} satisfies Record<string, StagePrinter>;
 
 export type Stage = keyof typeof stages;
 
-/** The text of one stage, with a line break at its end. */
-export function explainStage(compilation: Compilation, stage: Stage): string {
-  return `${stages[stage](compilation).trimEnd()}\n`;
+/** Whether a stage consists of kernels, of which some can be chosen. */
+export function hasKernels(stage: Stage): boolean {
+  return stages[stage].hasKernels;
+}
+
+/**
+ * The text of one stage, with a line break at its end. `kernel` chooses from the stages of kernels: a number of the plan,
+ * or a part of a name; where no kernel has it, the text is empty.
+ */
+export function explainStage(compilation: Compilation, stage: Stage, kernel?: string): string {
+  const { about, print } = stages[stage];
+  const text = print(compilation, chooser(kernel)).trimEnd();
+  const comment = stage === "wgsl" ? "//" : "#";
+  return text === "" ? "" : `${wrapped(about.split(" "), 100, `${comment} `)}\n\n${text}\n`;
+}
+
+function chooser(kernel: string | undefined): (number: number, name: string) => boolean {
+  if (kernel === undefined) return () => true;
+  if (/^\d+$/.test(kernel)) return (number) => number === Number(kernel);
+  return (_, name) => name.toLowerCase().includes(kernel.toLowerCase());
 }
 
 function graphOf(compilation: Compilation, name: string): Graph {
@@ -36,10 +92,6 @@ function graphOf(compilation: Compilation, name: string): Graph {
 }
 
 const shapeText = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
-
-function originText({ layer, line, role }: Origin): string {
-  return `${layer}${line > 0 ? ` (line ${line})` : ""}${role === "forward" ? "" : `: ${role}`}`;
-}
 
 /** `%12 = conv(%3, %7) [64, 6, 28, 28]   # conv1 (line 4)`; formulas and attributes where they say something. */
 export function printGraph(graph: Graph): string {
@@ -124,76 +176,6 @@ export function printFormula(formula: Formula, names: readonly string[]): string
       return `${test} ? ${inner(formula.then)} : ${inner(formula.otherwise)}`;
     }
   }
-}
-
-/** A section a program, training first; kernels have the numbers of the plan. */
-function sections(compilation: Compilation, print: (program: ScheduledProgram, first: number) => string[]): string {
-  let count = 0;
-  const texts = compilation.programs.map((program) => {
-    const first = count;
-    count += program.dispatches.length;
-    return [`program ${program.name}: ${program.dispatches.length} kernels`, "", ...print(program, first)].join("\n");
-  });
-  // The first values are many small kernels that nobody looks for.
-  const [initialise = "", ...others] = texts;
-  return [...others, initialise].join("\n\n");
-}
-
-const numbered = (number: number, name: string): string => `${String(number).padStart(3)}  ${name}`;
-
-function printKernels(program: ScheduledProgram, first: number): string[] {
-  return program.dispatches.flatMap((dispatch, i) => {
-    const { reads, writes } = accesses(dispatch, program.tensors);
-    return [
-      numbered(first + i, dispatch.name),
-      ...dispatch.kernels.flatMap((scheduled) => printKernel(scheduled, dispatch.kernels.length > 1)),
-      ...reads.map((line) => `     reads    ${line}`),
-      ...writes.map((line) => `     writes   ${line}`),
-      "",
-    ];
-  });
-}
-
-function printKernel({ kernel, name }: ScheduledKernel, isOneOfMany: boolean): string[] {
-  const computes = [...new Set(kernel.origins.map(originText))];
-  const reduction = kernel.accumulators.map(({ operator }) => operator).join(", ");
-  const over = kernel.extents.length > 0 ? `, over ${shapeText(kernel.extents)}: ${reduction}` : "";
-  return [
-    ...(isOneOfMany ? [`     ${name}`] : []),
-    `     for each of ${shapeText(kernel.domain)}${over}`,
-    ...(computes.length > 1 ? computes.map((line) => `     computes ${line}`) : []),
-  ];
-}
-
-/** What a kernel's bindings are: label and shape of each. */
-function accesses(
-  { lowered }: ScheduledDispatch,
-  tensors: ReadonlyMap<number, StoredTensor>,
-): { reads: string[]; writes: string[] } {
-  const reads: string[] = [];
-  const writes: string[] = [];
-  lowered.nest.bindings.forEach((binding, i) => {
-    const id = lowered.tensors[i] ?? -1;
-    const own = tensors.get(id);
-    const { tensor } = resolveStorage(tensors, id);
-    const place = tensor.storage.kind === "state" ? tensor.storage.state : "workspace";
-    const text = `${own?.label ?? binding.name} ${shapeText(own?.shape ?? [])} ${binding.type} (${place})`;
-    (binding.access === "read" ? reads : writes).push(text);
-  });
-  return { reads, writes };
-}
-
-function printSchedules(program: ScheduledProgram, first: number): string[] {
-  return program.dispatches.flatMap(({ name, kernels, lowered }, i) => [
-    numbered(first + i, name),
-    ...kernels.map(({ schedule }) => `     ${printSchedule(schedule)}`),
-    "",
-    ...printNest(lowered.nest)
-      .trimEnd()
-      .split("\n")
-      .map((line) => (line === "" ? "" : `     ${line}`)),
-    "",
-  ]);
 }
 
 /** Buffers, named states and the dispatch lists. */

@@ -18,8 +18,11 @@ export function fuseGraph(graph: Graph, costs: CostModel, fuse: boolean): FusedG
   };
 }
 
-function labelOf(node: Node): string {
+/** A reshaped tensor keeps its name: `bn1.weight`, not the layer that reads it. */
+function labelOf(graph: Graph, node: Node): string {
   if (node.operator === "state") return node.attributes.name;
+  const [input = -1] = node.inputs;
+  if (node.operator === "reshape") return labelOf(graph, nodeAt(graph, input));
   const { layer, role } = node.origin;
   return role === "forward" ? layer : `${layer} ${role}`;
 }
@@ -28,7 +31,7 @@ function placeTensors(graph: Graph, storage: Storage): Map<number, StoredTensor>
   const tensors = new Map<number, StoredTensor>();
   for (const id of storage.stored) {
     const node = nodeAt(graph, id);
-    const common = { id, label: labelOf(node), shape: node.shape, type: node.type };
+    const common = { id, label: labelOf(graph, node), shape: node.shape, type: node.type };
     const [input = -1] = node.inputs;
     if (node.operator === "state")
       tensors.set(id, { ...common, storage: { kind: "state", state: node.attributes.name } });

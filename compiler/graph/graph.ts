@@ -6,6 +6,7 @@
  * read through `state` nodes and written through `updates`, at most once each.
  */
 import type { ElementType } from "../nest/loopNest.ts";
+import { InvariantError } from "../invariantError.ts";
 import type { OperatorAttributes, OperatorName } from "../operators/operator.ts";
 
 /** Where a node comes from in the user's program. */
@@ -48,13 +49,10 @@ export function size(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
-/** An error of the compiler itself, never of the user's program. */
-export class InvariantError extends Error {
-  override name = "InvariantError";
-}
-
 export function nodeAt(graph: Pick<Graph, "nodes">, id: number): Node {
   const node = graph.nodes[id];
   if (!node) throw new InvariantError(`there is no node ${id}`);
   return node;
 }
+
+export { InvariantError };

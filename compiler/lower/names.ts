@@ -10,9 +10,11 @@ export function createNames(reserved: readonly string[]): Names {
   return {
     fresh: (hint) => {
       let number = counts.get(hint) ?? 0;
+      // The second `conv1` is `conv1_1`: `conv11` would look like another layer.
+      const stem = /\d$/.test(hint) ? `${hint}_` : hint;
       let chosen = hint;
       // `x1` may be the hint of something else.
-      do chosen = number === 0 ? hint : `${hint}${number}`;
+      do chosen = number === 0 ? hint : `${stem}${number}`;
       while ((number++, taken.has(chosen)));
       counts.set(hint, number);
       taken.add(chosen);

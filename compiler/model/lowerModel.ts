@@ -13,7 +13,8 @@ import {
 import { createGraphBuilder, type GraphBuilder } from "../graph/builder.ts";
 import { differentiate } from "../graph/differentiate.ts";
 import { type Graph, InvariantError, type Origin, size, type StateTensor } from "../graph/graph.ts";
-import { argument, choose, coordinate, type Formula, minus, number, over, plus, times } from "../operators/formula.ts";
+import { argument, choose, coordinate, number, over, plus, times } from "../operators/formula.ts";
+import { normalizeImages } from "./images.ts";
 import { initialValue } from "./initialValues.ts";
 import { type LoweringContext, lowerLayer } from "./layers.ts";
 import { crossEntropy } from "./loss.ts";
@@ -180,24 +181,6 @@ function outputOf(model: CheckedModel, context: LoweringContext, images: number)
   const [batch = 1, ...rest] = builder.shapeOf(found);
   if (rest.length === 1) return found;
   return builder.add("reshape", { shape: [batch, size(rest)] }, [found], noLayer("output", "forward"));
-}
-
-/** A value for each channel, chosen by the channel's coordinate. */
-function byChannel(values: readonly number[]): Formula {
-  const [first = 0, ...rest] = values;
-  if (rest.every((value) => value === first)) return number(first);
-  return rest.reduceRight<Formula>(
-    (otherwise, value, i) => choose("equal", coordinate(1), number(i + 1), number(value), otherwise),
-    number(first),
-  );
-}
-
-/** `(byte / 255 - mean) / deviation`, a channel at a time. */
-function normalizeImages(builder: GraphBuilder, recipe: TrainingRecipe, bytes: number): number {
-  const { mean, std } = recipe.normalize;
-  const deviation = byChannel(std);
-  const formula = minus(over(argument(0), times(number(255), deviation)), over(byChannel(mean), deviation));
-  return builder.add("map", { formula }, [bytes], noLayer("input", "forward"));
 }
 
 function readBatch(programs: Programs, builder: GraphBuilder, prefix: string, count: number) {

@@ -8,7 +8,7 @@
  * A load outside its buffer gives NaN (nestMemory.ts says why). What a store's `where` masks is not evaluated; both sides
  * of a `select` are.
  */
-import { InvariantError } from "../graph/graph.ts";
+import { InvariantError } from "../invariantError.ts";
 import { applyBinary, applyMultiplyAdd, applyUnary, compare } from "./arithmetic.ts";
 import type { Index, Variable } from "./integer.ts";
 import type { Condition, Expression, LoopNest, Statement } from "./loopNest.ts";

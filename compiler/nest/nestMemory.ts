@@ -5,7 +5,7 @@
  * wrong: a store outside its buffer, scratch that nobody wrote, or a race (an element that one lane wrote is read or
  * overwritten by another, or the other way round, with no barrier between; workgroups share no barrier).
  */
-import { InvariantError } from "../graph/graph.ts";
+import { InvariantError } from "../invariantError.ts";
 import type { LoopNest } from "./loopNest.ts";
 
 export type NestBuffer = Float32Array | Uint32Array | Uint8Array;

@@ -24,3 +24,11 @@ export function pcg3d(a: number, b: number, c: number): [number, number, number]
 export function uniform(a: number, b: number, c: number): number {
   return (pcg3d(a, b, c)[0] >>> 8) / 16777216;
 }
+
+/**
+ * The counter that stands for a user's seed in kernels. Streams (a layer's dropout, a parameter's start) are added to it:
+ * it is hashed, so that the streams of neighbouring seeds are not the same ones, a layer further on. Below 2^31.
+ */
+export function seedCounter(seed: number): number {
+  return pcg3d(seed, 0, 0)[0] >>> 1;
+}

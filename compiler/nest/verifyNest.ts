@@ -5,7 +5,7 @@
  * what can be seen without running: names, scopes, types, ranges and uniform control flow. That indices stay inside
  * their buffers and lanes do not race is checked by running the nest (interpretNest.ts).
  */
-import { InvariantError } from "../graph/graph.ts";
+import { InvariantError } from "../invariantError.ts";
 import type { Atom, Index, Variable } from "./integer.ts";
 import type { Condition, ElementType, Expression, LoopNest, Statement } from "./loopNest.ts";
 import { laneName, subgroupLaneName, workgroupName } from "./loopNest.ts";

@@ -33,6 +33,32 @@ export interface WindowAttributes {
   readonly output: Pair;
 }
 
+interface PaddedAxis<K> {
+  readonly kind: K;
+  readonly from: number;
+  readonly to: number;
+  readonly before: number;
+}
+
+interface EnlargedAxis<K> {
+  readonly kind: K;
+  readonly from: number;
+  readonly to: number;
+  readonly factor: number;
+}
+
+/** How an axis of `from` elements becomes one of `to`. */
+export type ResampledAxis =
+  /** `before` elements in front, and as many behind as `to` leaves: zeros, the nearest element, or the mirrored map. */
+  | PaddedAxis<"zeros">
+  | PaddedAxis<"replicate">
+  | PaddedAxis<"reflect">
+  /** `factor` times as many: repeated, or between two neighbours. */
+  | EnlargedAxis<"nearest">
+  | EnlargedAxis<"bilinear">
+  /** Means of parts that are as equal as they can be. */
+  | { readonly kind: "average"; readonly from: number; readonly to: number };
+
 export interface OperatorAttributes {
   /** A state tensor, read. */
   state: { readonly name: string; readonly shape: readonly number[]; readonly type: "f32" | "u32" | "u8" };
@@ -61,6 +87,10 @@ export interface OperatorAttributes {
   windowSpread: WindowAttributes & { readonly size: Pair };
   /** The gradient of a window maximum by its input: (gradient, places). */
   windowRoute: WindowAttributes & { readonly size: Pair };
+  /** The last two axes, each read through its rule; transposed: the gradient of that by its input. */
+  resample: { readonly axes: readonly [ResampledAxis, ResampledAxis]; readonly transposed: boolean };
+  /** `out` has the input's axes in another order: axis `d` is the input's `axes[d]`. */
+  permute: { readonly axes: readonly number[] };
   reshape: { readonly shape: readonly number[] };
   /** Channels from `start` on, `count` of them; zero where the input has none. `start` may be negative. */
   channels: { readonly start: number; readonly count: number };

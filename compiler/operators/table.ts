@@ -1,7 +1,21 @@
 /** The operator table: every operator's shape rule, definition and gradient, in one place. */
 import { conv, convInput, convWeight } from "./convolution.ts";
 import type { Operator, OperatorName } from "./operator.ts";
-import { channels, first, gather, map, matmul, normalizeBatch, pack, part, reduce, reshape, state } from "./tensors.ts";
+import { resample } from "./resample.ts";
+import {
+  channels,
+  first,
+  gather,
+  map,
+  matmul,
+  normalizeBatch,
+  pack,
+  part,
+  permute,
+  reduce,
+  reshape,
+  state,
+} from "./tensors.ts";
 import { window, windowPlace, windowRoute, windowSpread } from "./windows.ts";
 
 export const operators: { readonly [K in OperatorName]: Operator<K> } = {
@@ -17,6 +31,8 @@ export const operators: { readonly [K in OperatorName]: Operator<K> } = {
   windowPlace,
   windowSpread,
   windowRoute,
+  resample,
+  permute,
   reshape,
   channels,
   part,

@@ -183,6 +183,18 @@ export const reshape: Operator<"reshape"> = {
   ],
 };
 
+export const permute: Operator<"permute"> = {
+  summary: "out[…] = input[…], the axes in another order",
+  shape: ({ axes }, [input = []]) => axes.map((axis) => input[axis] ?? 1),
+  define: ({ axes }, [input]) => {
+    if (!input) throw new Error("permute takes (input)");
+    return (coordinates) => input.at(axes.map((_, axis) => coordinates[axes.indexOf(axis)] ?? index(0)));
+  },
+  gradient: ({ attributes: { axes }, upstream, add: addNode }) => [
+    addNode("permute", { axes: axes.map((_, axis) => axes.indexOf(axis)) }, [upstream], "input gradient"),
+  ],
+};
+
 export const channels: Operator<"channels"> = {
   summary: "out[n,c,…] = input[n,c + start,…], zero outside of it",
   shape: ({ count: wanted }, [input = []]) => input.map((extent, d) => (d === 1 ? wanted : extent)),

@@ -1,30 +1,44 @@
 /** Names of kernels as people read them, and the comments at the head of printed kernels. */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Origin } from "../graph/graph.ts";
+import type { LoweredKernel } from "../lower/lowerKernel.ts";
 import { printSchedule, type Schedule } from "../schedule/schedule.ts";
 
-function describe({ layer, line, role }: Origin): string {
+/** `conv2 (line 5): filter gradient` */
+export function originText({ layer, line, role }: Origin): string {
   const place = line > 0 ? ` (line ${line})` : "";
   return role === "forward" ? `${layer}${place}` : `${layer}${place}: ${role}`;
 }
 
 /** `conv2 (line 5): filter gradient`; of several origins, the first, and how many more. */
 export function kernelName(kernel: Kernel, isParts: boolean): string {
-  const names = [...new Set(kernel.origins.map(describe))];
+  const names = [...new Set(kernel.origins.map(originText))];
   const [first = "kernel"] = names;
   const more = names.length > 1 ? ` + ${names.length - 1} more` : "";
   return `${first}${more}${isParts ? " (parts)" : ""}`;
 }
 
+const shapeOf = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
+
+function tensorText(id: number, tensors: ReadonlyMap<number, StoredTensor>): string {
+  const stored = tensors.get(id);
+  return `${stored?.label ?? id} ${shapeOf(stored?.shape ?? [])}`;
+}
+
+/** Adds to the head of a nest what it reads and does not write: known only after lowering. */
+export function withReads(lowered: LoweredKernel, tensors: ReadonlyMap<number, StoredTensor>): LoweredKernel {
+  const { nest, tensors: bound } = lowered;
+  const reads = nest.bindings.flatMap(({ access }, i) =>
+    access === "read" ? [`reads ${tensorText(bound[i] ?? -1, tensors)}`] : [],
+  );
+  return { ...lowered, nest: { ...nest, header: [...nest.header, ...reads] } };
+}
+
 export function kernelHeader(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, schedule: Schedule): string[] {
-  const shapeOf = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
-  const outputs = kernel.outputs.map(({ tensor }) => {
-    const stored = tensors.get(tensor);
-    return `writes ${stored?.label ?? tensor} ${shapeOf(stored?.shape ?? [])}`;
-  });
+  const outputs = kernel.outputs.map(({ tensor }) => `writes ${tensorText(tensor, tensors)}`);
   const reduction = kernel.extents.length > 0 ? [`reduces over ${shapeOf(kernel.extents)}`] : [];
   return [
-    ...new Set(kernel.origins.map((origin) => `computes ${describe(origin)}`)),
+    ...new Set(kernel.origins.map((origin) => `computes ${originText(origin)}`)),
     ...outputs,
     ...reduction,
     `schedule: ${printSchedule(schedule)}`,

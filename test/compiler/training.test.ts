@@ -175,14 +175,13 @@ describe.runIf(await hasAdapter())("training on the GPU device", () => {
     const of = named("lenet-sgd");
     const first = await run(of, device);
     check(of, first);
-    expect((await run(of, device)).losses).toEqual(first.losses);
+    expect(await run(of, device)).toEqual(first);
   });
 
-  it("strided agrees with PyTorch, unfused too", { timeout: 240_000 }, async () => {
+  it("strided agrees with PyTorch", { timeout: 240_000 }, async () => {
     const [device] = devices;
     if (!device) throw new Error("no device");
     const of = named("strided");
     check(of, await run(of, device));
-    check(of, await run(of, device, false));
   });
 });

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs";
 import { pcg3d, uniform } from "../../compiler/nest/random.ts";
-import type { ActivationName, OptimizerRecipe, Padding, Pair } from "../../language/checkedProgram.ts";
+import type { ActivationName, LayerAttributes, OptimizerRecipe, Padding, Pair } from "../../language/checkedProgram.ts";
 
 export interface Tensor {
   /** `[]` for a single number. */
@@ -70,6 +70,22 @@ export interface GoldenAttributes extends Record<ActivationName, GoldenActivatio
   log_softmax: Readonly<Record<never, never>>;
   /** `x [N, classes]` (logits), `labels [N]` (no gradient); the output is the mean over the batch, of shape `[]` */
   cross_entropy: { readonly smoothing: number };
+  /** `x`, `weight [C]`, `bias [C]` */
+  layer_norm: LayerAttributes["layerNorm"];
+  group_norm: LayerAttributes["groupNorm"];
+  local_response_norm: LayerAttributes["localResponseNorm"];
+  /** `x`, and `weight [1]` if it learns */
+  mixed_pool2d: LayerAttributes["mixedPool"];
+  /** `x`, `weight [1]` or `[C]` */
+  prelu: LayerAttributes["prelu"];
+  /** `x` */
+  softmax: LayerAttributes["softmax"];
+  /** `x`, in evaluation mode: the identity */
+  drop_path: { readonly probability: number; readonly training: false };
+  /** `x`, and `weight [C]` if it learns */
+  scale: LayerAttributes["scale"];
+  /** `x` */
+  slice: LayerAttributes["slice"];
   /** `x0`, `x1`, …: maps (extents of 1 are spread) or vectors */
   add: Readonly<Record<never, never>>;
   mul: Readonly<Record<never, never>>;

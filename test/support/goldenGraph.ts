@@ -100,6 +100,9 @@ const parameterNames = (weight: boolean, bias: boolean): string[] => [
   ...(bias ? ["bias"] : []),
 ];
 
+const affineNames = ({ scale, shift }: { readonly scale: boolean; readonly shift: boolean }): string[] =>
+  parameterNames(scale, shift);
+
 /** The mean over the batch; its gradient by the logits comes with it. */
 function meanLoss({ builder, input }: Setting, smoothing: number): { mean: number; gradient: number } {
   const { perSample, gradient } = crossEntropy(builder, input("x"), input("labels"), smoothing);
@@ -147,6 +150,17 @@ const builds: { readonly [K in Exclude<GoldenOperator, "cross_entropy" | "log_so
   add: merge("add"),
   mul: merge("mul"),
   concat: merge("concat"),
+  scale: (one, setting) =>
+    lower(setting, layer("scale", one.attributes, one, parameterNames(one.attributes.learn, false))),
+  layer_norm: (one, setting) => lower(setting, layer("layerNorm", one.attributes, one, affineNames(one.attributes))),
+  group_norm: (one, setting) => lower(setting, layer("groupNorm", one.attributes, one, affineNames(one.attributes))),
+  local_response_norm: (one, setting) => lower(setting, layer("localResponseNorm", one.attributes, one, [])),
+  mixed_pool2d: (one, setting) =>
+    lower(setting, layer("mixedPool", one.attributes, one, parameterNames(one.attributes.learn, false))),
+  prelu: (one, setting) => lower(setting, layer("prelu", one.attributes, one, ["weight"])),
+  softmax: (one, setting) => lower(setting, layer("softmax", {}, one, [])),
+  drop_path: (one, setting) => lower(setting, layer("dropPath", { probability: one.attributes.probability }, one, [])),
+  slice: (one, setting) => lower(setting, layer("slice", one.attributes, one, [])),
 };
 
 /** The golden operators that hold each kind of layer. */
@@ -162,6 +176,15 @@ export const goldenOfLayer: { readonly [K in LayerKind]: readonly GoldenOperator
   add: ["add"],
   mul: ["mul"],
   concat: ["concat"],
+  scale: ["scale"],
+  slice: ["slice"],
+  layerNorm: ["layer_norm"],
+  groupNorm: ["group_norm"],
+  localResponseNorm: ["local_response_norm"],
+  mixedPool: ["mixed_pool2d"],
+  prelu: ["prelu"],
+  softmax: ["softmax"],
+  dropPath: ["drop_path"],
 };
 
 /** A case as a graph; `prefix` stands before the names of its states. */
@@ -174,10 +197,15 @@ export function graphOfCase(one: OperatorCase, prefix = ""): GraphOfCase {
   };
   const { training = true } = one.attributes as Partial<GoldenAttributes["batch_norm"]>;
   const setting = { builder, input, prefix, training };
+  // What is written twice (both inputs of a sum have one gradient) is copied: a value lies in one place.
+  const written = new Map<number, number>();
   const write = (name: string, node: number): void => {
     // A view of a state cannot be another state: it is copied.
     const isView = ["state", "reshape"].includes(nodeAt(builder, node).operator);
-    const value = isView ? builder.add("map", { formula: argument(0) }, [node], origin) : node;
+    const last = written.get(node) ?? node;
+    const isCopied = isView || written.has(node);
+    const value = isCopied ? builder.add("map", { formula: argument(0) }, [last], origin) : node;
+    written.set(node, value);
     builder.update({ name: prefix + name, shape: builder.shapeOf(value), type: "f32" }, value);
   };
   const sources = Object.keys(one.gradients);
@@ -209,10 +237,8 @@ function gradientsOf(
   const output = build(one, setting);
   write("output", output);
   const found = differentiate(builder, output, sources.map(input), input("upstream"));
-  return new Map(
-    sources.flatMap((name): [string, number][] => {
-      const gradient = found.get(input(name));
-      return gradient === undefined ? [] : [[name, gradient]];
-    }),
-  );
+  const zeros = (name: string): number =>
+    builder.add("map", { formula: { kind: "constant", value: 0 }, shape: builder.shapeOf(input(name)) }, [], origin);
+  // Where no gradient flows it is zero.
+  return new Map(sources.map((name) => [name, found.get(input(name)) ?? zeros(name)]));
 }

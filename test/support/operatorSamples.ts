@@ -15,6 +15,7 @@ import type {
   ConvolutionAttributes,
   OperatorAttributes,
   OperatorName,
+  ResampledAxis,
   WindowAttributes,
 } from "../../compiler/operators/operator.ts";
 import { operators } from "../../compiler/operators/table.ts";
@@ -222,6 +223,26 @@ function packSample(
   };
 }
 
+/** Rules for one axis; a reflection is smaller than the map. */
+const resampledAxes: fc.Arbitrary<ResampledAxis> = fc.oneof(
+  fc
+    .record({
+      kind: fc.constantFrom("zeros", "replicate", "reflect"),
+      from: upTo(7),
+      before: upTo(4, 0),
+      after: upTo(4, 0),
+    })
+    .map(({ kind, from, before, after }) => {
+      const most = kind === "reflect" ? from - 1 : 4;
+      const front = Math.min(before, most);
+      return { kind, from, to: front + from + Math.min(after, most), before: front };
+    }),
+  fc
+    .record({ kind: fc.constantFrom("nearest", "bilinear"), from: upTo(5), factor: upTo(4) })
+    .map(({ kind, from, factor }) => ({ kind, from, to: from * factor, factor })),
+  fc.record({ kind: fc.constant("average" as const), from: upTo(9), to: upTo(9) }),
+);
+
 const gathers = fc.record({
   batch: upTo(5),
   rows: upTo(9),
@@ -334,6 +355,33 @@ export function operatorSamples(ties: boolean): { readonly [K in OperatorName]: 
         seed: from,
       });
     }),
+    resample: fc
+      .record({
+        batch,
+        channels: upTo(3),
+        axes: fc.tuple(resampledAxes, resampledAxes),
+        transposed: fc.boolean(),
+        seed,
+      })
+      .map(({ batch: count, channels, axes, transposed, seed: from }) =>
+        sampleOf("resample", {
+          attributes: { axes, transposed },
+          inputs: { x: values([count, channels, ...axes.map((axis) => (transposed ? axis.to : axis.from))], from) },
+          differentiable: ["x"],
+          tolerance: { relative: 2e-6, ofLargest: 2e-6 },
+          seed: from,
+        }),
+      ),
+    permute: fc
+      .record({ shape: shape(4, 5), axes: fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }), seed })
+      .map(({ shape: of, axes, seed: from }) =>
+        sampleOf("permute", {
+          attributes: { axes },
+          inputs: { x: values(of, from) },
+          differentiable: ["x"],
+          seed: from,
+        }),
+      ),
     reshape: fc.record({ shape: shape(4, 5), cut: upTo(3), seed }).map(({ shape: of, cut, seed: from }) =>
       sampleOf("reshape", {
         attributes: { shape: [size(of.slice(0, cut)), ...of.slice(cut).toReversed()] },

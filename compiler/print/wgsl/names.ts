@@ -62,7 +62,8 @@ export function createNamer(nestNames: readonly string[]): Namer {
     fresh(hint) {
       const start = next.get(hint) ?? 0;
       let used = start;
-      const name = free((i) => `${hint}${(used = start + i)}`);
+      const stem = /\d$/.test(hint) ? `${hint}_` : hint;
+      const name = free((i) => `${stem}${(used = start + i)}`);
       next.set(hint, used + 1);
       return name;
     },

@@ -16,6 +16,7 @@ import torch
 
 sys.dont_write_bytecode = True
 
+from channels import channel_cases
 from convolutions import convolution_cases
 from layers import activation_cases, linear_cases, loss_cases, normalisation_cases, shape_cases
 from merges import merge_cases
@@ -30,7 +31,7 @@ FOLDER = Path(__file__).resolve().parent.parent
 def operator_cases():
     return (
         convolution_cases() + pool_cases() + normalisation_cases() + linear_cases() + shape_cases()
-        + activation_cases() + loss_cases() + merge_cases()
+        + activation_cases() + loss_cases() + merge_cases() + channel_cases()
     )
 
 
