@@ -1,7 +1,8 @@
 /**
  * The command line that goes on after an interruption.
  *
- * In: the arguments of the run, and options that take other values now. Out: a command to paste into a shell.
+ * In: the arguments of the run, and options that take other values now. Out: a command to paste into a shell; it begins
+ * with npx, which finds cnnc in a project, in a checkout, and where it is installed for all.
  */
 const shortNames: Readonly<Record<string, string>> = { "-o": "--out" };
 
@@ -16,7 +17,7 @@ export function continuation(args: readonly string[], options: Readonly<Record<s
     else if (values.length === 0) i++;
   }
   const added = Object.entries(options).flat();
-  return ["cnnc", ...kept, ...added].map(quoted).join(" ");
+  return ["npx", "cnnc", ...kept, ...added].map(quoted).join(" ");
 }
 
 /** A word for a POSIX shell. */

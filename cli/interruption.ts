@@ -1,28 +1,38 @@
 /**
  * Ctrl-C: the first asks to finish and save, the second leaves at once.
  *
- * In: what to say at the first. Out: a signal for those who work, and the end of listening.
+ * In: what to say at the first. Out: a signal for those who work; a beginning and an end of listening. What holds: outside
+ * of these, Ctrl-C ends the process at once, as it does by itself.
  */
+import { setImmediate } from "node:timers/promises";
 import { exitCode } from "./context.ts";
 
 export interface Interruption {
   readonly signal: AbortSignal;
-  stop(): void;
+  readonly listen: () => void;
+  /** Ends listening after telling a signal that came while this thread was busy. */
+  readonly stop: () => Promise<void>;
 }
 
-export function listenForInterruption(onFirst: () => void): Interruption {
+const signals = ["SIGINT", "SIGTERM"] as const;
+
+export function createInterruption(onFirst: () => void): Interruption {
   const controller = new AbortController();
   const listener = (): void => {
     if (controller.signal.aborted) process.exit(exitCode.interrupted);
     controller.abort();
     onFirst();
   };
-  const names = ["SIGINT", "SIGTERM"] as const;
-  for (const name of names) process.on(name, listener);
   return {
     signal: controller.signal,
-    stop: () => {
-      for (const name of names) process.off(name, listener);
+    listen: () => {
+      for (const name of signals) process.on(name, listener);
+    },
+    async stop() {
+      // Node.js looks for signals between two rounds of immediates, not always before the first.
+      await setImmediate();
+      await setImmediate();
+      for (const name of signals) process.off(name, listener);
     },
   };
 }

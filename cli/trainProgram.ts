@@ -18,7 +18,7 @@ import type { TrainFlags } from "./commands/train.ts";
 import { type CommandContext, exitCode } from "./context.ts";
 import { continuation } from "./continuation.ts";
 import { downloadMeter } from "./downloadMeter.ts";
-import { listenForInterruption } from "./interruption.ts";
+import { createInterruption } from "./interruption.ts";
 import { loadProgram, type LoadedProgram } from "./loadProgram.ts";
 import { restart } from "./restart.ts";
 import { UserError } from "./userError.ts";
@@ -87,67 +87,68 @@ interface Job {
 
 async function trainOn(job: Job): Promise<number> {
   const { flags, program, device, context } = job;
-  const { model, recipe, source } = program;
-  const { out, err } = context;
   // The folder comes first: a download of minutes must not end in a folder that cannot be written.
-  const folder = await openRunFolder(flags.out ?? join("runs", model.name.toLowerCase()));
-  const interruption = listenForInterruption(() =>
-    err.write("\nFinishing the step and saving. Press Ctrl-C again to leave at once.\n"),
-  );
+  const folder = await openRunFolder(flags.out ?? join("runs", program.model.name.toLowerCase()));
+  const data = await readData(job);
+  if (!data) return exitCode.interrupted;
+  await folder.writeProgram(program.source);
+  await folder.writeRun(describeRun(job, data));
+  const { epochs, batch } = program.recipe;
+  const progress = createProgress(context.out, { epochs, stepsPerEpoch: stepsPerEpoch(data.train.count, batch) });
+  const interruption = createInterruption(() => {
+    context.err.write("\nFinishing the step and saving. Press Ctrl-C again to leave at once.\n");
+  });
   try {
-    const data = await readData(job, interruption.signal);
-    if (!data) return exitCode.interrupted;
-    await folder.writeProgram(source);
-    await folder.writeRun(describeRun(job, data));
-    const progress = createProgress(out, {
-      epochs: recipe.epochs,
-      stepsPerEpoch: stepsPerEpoch(data.train.count, recipe.batch),
-    });
-    try {
-      const { signal } = interruption;
-      const weights = job.weights ? { weights: job.weights } : {};
-      const result = await train({
-        model,
-        recipe,
-        data,
-        device,
-        folder,
-        progress,
-        signal,
-        fuse: flags.fuse,
-        ...weights,
-      });
-      progress.stop();
-      return sayFarewell(job, folder, result);
-    } finally {
-      progress.stop();
-    }
+    const { model, recipe } = program;
+    const { signal } = interruption;
+    const weights = job.weights ? { weights: job.weights } : {};
+    const training = train({ model, recipe, data, device, folder, progress, signal, fuse: flags.fuse, ...weights });
+    // `train` has compiled by now. Before that Ctrl-C ends the process at once: there is nothing to save.
+    interruption.listen();
+    const result = await training;
+    progress.stop();
+    return sayFarewell(job, folder, result);
   } finally {
-    interruption.stop();
+    await interruption.stop();
+    progress.stop();
   }
 }
 
 /** Undefined if the user stopped it. */
-async function readData({ flags, program, context }: Job, signal: AbortSignal): Promise<DataSet | undefined> {
-  const { name } = program.recipe.data;
+async function readData(job: Job): Promise<DataSet | undefined> {
+  const { err } = job.context;
+  const interruption = createInterruption(() => {});
+  interruption.listen();
+  const loaded = await loadUntil(interruption.signal, job).finally(interruption.stop);
+  if (!loaded || interruption.signal.aborted) {
+    err.write("Stopped before training began; there is nothing to save.\n");
+    return undefined;
+  }
+  // Nothing is written before listening has ended: who reads it may answer with Ctrl-C.
+  const { data, notice } = loaded;
+  if (notice !== undefined) err.write(`${notice}\n`);
+  const counts = `${data.train.count.toLocaleString("en")} to train on, ${data.test.count.toLocaleString("en")} to test`;
+  err.write(`data: ${data.name} (${data.note}), ${counts}\n`);
+  return data;
+}
+
+/** Undefined if aborted. */
+async function loadUntil(
+  signal: AbortSignal,
+  { flags, program, context }: Job,
+): Promise<Awaited<ReturnType<typeof loadData>> | undefined> {
   const meter = downloadMeter(context.err);
   try {
-    const { data, notice } = await loadData(name, {
+    return await loadData(program.recipe.data.name, {
       ...(flags.data === undefined ? { fallback: true } : { path: flags.data }),
       onProgress: (progress) => meter.show(progress),
       signal,
     });
-    meter.end();
-    if (notice !== undefined) context.err.write(`${notice}\n`);
-    const { train: training, test } = data;
-    const counts = `${training.count.toLocaleString("en")} to train on, ${test.count.toLocaleString("en")} to test`;
-    context.err.write(`data: ${data.name} (${data.note}), ${counts}\n`);
-    return data;
   } catch (problem) {
-    meter.end();
     if (!signal.aborted) throw problem;
-    context.err.write("Stopped before training began; there is nothing to save.\n");
     return undefined;
+  } finally {
+    meter.end();
   }
 }
 
@@ -184,9 +185,14 @@ function sayFarewell({ program, context }: Job, folder: RunFolder, result: Train
     out.write(`files: ${folder.path} (weights, metrics.jsonl, curve.svg, curve.png)\n`);
     return exitCode.fine;
   }
+  if (steps === 0) {
+    err.write("Stopped before the first step; there is nothing to save.\n");
+    return exitCode.interrupted;
+  }
   const last = join(folder.path, "last.safetensors");
   const left = recipe.epochs - records.length;
-  err.write(`Stopped after ${steps.toLocaleString("en")} steps. The weights are in ${last}. To go on from them:\n`);
+  err.write(`Stopped after ${steps.toLocaleString("en")} steps. The weights are in ${last}. To go on from them\n`);
+  err.write("for the epochs that are left (the optimizer starts anew):\n");
   const command = continuation(context.arguments, {
     "--weights": last,
     "--epochs": String(left),

@@ -3,7 +3,7 @@
  *
  * In: the words after an option. Out: numbers; or commander's error, which shows the option and ends with exit code 2.
  */
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 /** A parser for whole numbers from `minimum` to `maximum`. */
 export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
@@ -23,13 +23,15 @@ export function notNegative(text: string): number {
 }
 
 /** `--set name=value`, any number of times. */
-export const setOption = {
-  flags: "--set <name=value>",
-  description: "a value for a parameter of the model (may be repeated)",
-} as const;
+/** `--set`, the same for all commands that read programs. */
+export function setOption(): Option {
+  return new Option("--set <name=value>", "a value for a parameter of the model (may be repeated)")
+    .argParser(setting)
+    .default({}, "none");
+}
 
 /** Adds one setting to those before it. */
-export function setting(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+function setting(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined || value === undefined)
     throw new InvalidArgumentError("It must be name=value, such as width=32.");

@@ -73,14 +73,35 @@ export interface LayerAttributes {
    * (with `ceil`, cells beyond the padding are not counted).
    */
   averagePool: PoolAttributes;
+  /** `share · maximum + (1 - share) · average`; with `learn` the share is a parameter `weight` `[1]` that starts so. */
+  mixedPool: PoolAttributes & { readonly share: number; readonly learn: boolean };
   batchNorm: { readonly epsilon: number; readonly momentum: number; readonly scale: boolean; readonly shift: boolean };
+  /** Over the channels at each position; one factor and one shift a channel. */
+  layerNorm: { readonly epsilon: number; readonly scale: boolean; readonly shift: boolean };
+  /** Over groups of neighbouring channels of one image, all positions together. */
+  groupNorm: { readonly groups: number; readonly epsilon: number; readonly scale: boolean; readonly shift: boolean };
+  /**
+   * `x / (k + alpha / size · Σ x²)^beta` over the channels `c - floor(size / 2)` to `c + floor((size - 1) / 2)`; those
+   * that do not exist count as zero.
+   */
+  localResponseNorm: { readonly size: number; readonly alpha: number; readonly beta: number; readonly k: number };
   /** `parameter`: the slope of leaky_relu, the alpha of elu; 0 where the function has none. */
   activation: { readonly function: ActivationName; readonly parameter: number };
+  /** `slope` is where the parameter `weight` starts: `[1]` if it is shared, else `[channels]`. */
+  prelu: { readonly slope: number; readonly shared: boolean };
+  /** Over the channels at each position. */
+  softmax: Readonly<Record<never, never>>;
   /** Flattens what it is given, channels slowest, as PyTorch's `Flatten` does. */
   fc: { readonly outFeatures: number; readonly bias: boolean };
   flatten: Readonly<Record<never, never>>;
   /** `probability` that a value is dropped, 0 <= probability < 1. */
   dropout: { readonly probability: number };
+  /** `probability` that an image is dropped, 0 <= probability < 1. */
+  dropPath: { readonly probability: number };
+  /** Times `factor`; with `learn`, times a parameter `weight` `[channels]` that starts as it. */
+  scale: { readonly factor: number; readonly learn: boolean };
+  /** `count` channels from `first` on. */
+  slice: { readonly first: number; readonly count: number };
   /**
    * The merges have one input or more. `add` and `mul` broadcast: each of an input's channels, height and width is the
    * output's, or 1 (a vector is `C@1x1`).

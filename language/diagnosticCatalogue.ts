@@ -50,13 +50,15 @@ export const diagnosticCatalogue = {
     "error",
     "more errors than are shown",
     "After a hundred diagnostics the rest is counted, not shown. Mend the first ones and check again.",
+    model("input 3@32x32", ...Array.from({ length: 11 }, () => Array.from({ length: 10 }, () => "rleu").join(" -> "))),
+    model("input 3@32x32", "repeat 110 { relu }", "fc 10"),
   ),
   CNN007: entry(
     "warning",
     "a comment that is not valid UTF-8",
     "The file holds bytes that are no UTF-8. In a comment they mean nothing; elsewhere they are an error (CNN003).",
     model("input 3@32x32", "fc 10   # Gr\ufffd\ufffde"),
-    model("input 3@32x32", "fc 10   # Größe"),
+    model("input 3@32x32", "fc 10  # Größe"),
   ),
   CNN101: entry(
     "error",
@@ -83,8 +85,8 @@ export const diagnosticCatalogue = {
     "error",
     "not in this version",
     "The word belongs to the language, but this version of the compiler does not know it yet.",
-    model("input 3@32x32", "lrn 5", "fc 10"),
-    model("input 3@32x32", "bn", "fc 10"),
+    train("data cifar10", "augment flip"),
+    train("data cifar10"),
   ),
   CNN105: entry(
     "error",

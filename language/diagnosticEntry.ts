@@ -10,19 +10,24 @@ export interface DiagnosticDescription {
   /** What it is about, in a few words. */
   readonly title: string;
   readonly explanation: string;
-  /** A program that gives it; undefined where no short text can. */
-  readonly wrong: string | undefined;
+  /** A program that gives it. */
+  readonly wrong: string;
   /** The same program, mended. */
-  readonly right: string | undefined;
+  readonly right: string;
+  /** What `--set` says of the two, where it matters. */
+  readonly set?: { readonly wrong: Settings; readonly right: Settings };
 }
 
-/** An entry; without examples where no short text gives the code. */
+/** Values for parameters of a model, by name. */
+export type Settings = Readonly<Record<string, string>>;
+
+/** An entry. Without both examples it does not compile: a code has a page. */
 export function entry(
   severity: Severity,
   title: string,
   explanation: string,
-  wrong?: string,
-  right?: string,
+  wrong: string,
+  right: string,
 ): DiagnosticDescription {
   return { severity, title, explanation, wrong, right };
 }

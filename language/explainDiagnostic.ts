@@ -5,6 +5,7 @@
  */
 import { checkText } from "./checkText.ts";
 import { describeDiagnostic } from "./diagnosticCatalogue.ts";
+import type { Settings } from "./diagnosticEntry.ts";
 import { plainPalette, type Palette } from "./palette.ts";
 import { renderDiagnostics } from "./renderDiagnostics.ts";
 
@@ -13,21 +14,27 @@ export function explainDiagnostic(code: string, options: { readonly color?: Pale
   const found = describeDiagnostic(code);
   if (found === undefined) return undefined;
   const palette = options.color ?? plainPalette;
-  const { severity, title, explanation, wrong, right } = found;
+  const { severity, title, explanation, wrong, right, set } = found;
+  const given = (settings: Settings | undefined): string =>
+    Object.entries(settings ?? {})
+      .map(([name, value]) => `, with \`--set ${name}=${value}\``)
+      .join("");
+  // An example of "more errors than are shown" has other errors, too.
+  const diagnostics = checkText(wrong, "example.cnn", set && { set: set.wrong }).diagnostics.filter(
+    (diagnostic) => diagnostic.code === code.toUpperCase(),
+  );
   const lines = [
     `${palette[severity](`${severity}[${code.toUpperCase()}]`)}${palette.strong(`: ${title}`)}`,
     "",
     explanation,
+    "",
+    palette.strong(`For example${given(set?.wrong)}`),
+    "",
+    renderDiagnostics(diagnostics, wrong, "example.cnn", options).trimEnd(),
+    "",
+    palette.strong(`Mended${given(set?.right)}`),
+    "",
+    right.trimEnd().replace(/^(?=.)/gm, "  "),
   ];
-  if (wrong !== undefined && right !== undefined) {
-    const { diagnostics } = checkText(wrong, "example.cnn");
-    lines.push(
-      "",
-      palette.strong("For example"),
-      "",
-      renderDiagnostics(diagnostics, wrong, "example.cnn", options).trimEnd(),
-    );
-    lines.push("", palette.strong("Mended"), "", right.trimEnd().replace(/^(?=.)/gm, "  "));
-  }
   return `${lines.join("\n")}\n`;
 }

@@ -15,6 +15,7 @@ export {
   type Severity,
 } from "./diagnosticCatalogue.ts";
 export { explainDiagnostic } from "./explainDiagnostic.ts";
+export { formatText, type FormatResult } from "./format/formatText.ts";
 export { layerCatalogue } from "./layerCatalogue.ts";
 export type { LayerEntry } from "./layerEntry.ts";
 export { mergeCatalogue, type MergeEntry } from "./merges.ts";
@@ -22,4 +23,6 @@ export { ansiPalette, plainPalette, type Palette } from "./palette.ts";
 export { recipeCatalogue, type RecipeEntry } from "./recipeCatalogue.ts";
 export { renderReference } from "./reference.ts";
 export { renderDiagnostics } from "./renderDiagnostics.ts";
+export { renderGithub } from "./renderGithub.ts";
+export { sarifLog } from "./renderSarif.ts";
 export { renderTable } from "./renderTable.ts";

@@ -176,22 +176,34 @@ export const layerDiagnostics = {
   ),
   CNN225: entry(
     "error",
-    "a start that the layer has no use for",
-    "`init` needs a weight to draw, and `he`, `he_out`, `lecun` and `xavier` one between several inputs and outputs; `weights` replaces `init`.",
+    "an option of weights that the layer has no use for",
+    "`freeze`, `lr`, `init` and `weights` need parameters. `init` needs a weight to draw, and `he`, `he_out`, `lecun` and `xavier` one between several inputs and outputs; `weights` replaces `init`.",
     model("input 3@32x32", "conv 6@5x5 -> bn init he", "fc 10"),
     model("input 3@32x32", "conv 6@5x5 init he -> bn", "fc 10"),
   ),
-  CNN226: entry(
-    "error",
-    "a value from outside that does not fit",
-    "`--set name=value` gives a parameter of the file's models another value: a number, a size such as 3x5, or a word such as `on`. The model must have the parameter.",
-  ),
+  CNN226: {
+    ...entry(
+      "error",
+      "a value from outside that does not fit",
+      "`--set name=value` gives a parameter of the file's models another value: a number, a size such as 3x5, or a word such as `on`. The model must have the parameter.",
+      "model Example(width = 16) {\n  input 3@32x32\n  fc width\n}\n",
+      "model Example(width = 16) {\n  input 3@32x32\n  fc width\n}\n",
+    ),
+    set: { wrong: { wdth: "32" }, right: { width: "32" } },
+  },
   CNN227: entry(
     "error",
     "fewer than two branches",
     "`add`, `mul` and `concat` merge branches: one alone is a mistake.",
     model("input 3@32x32", "add {", "  branch { conv 3@3x3 pad same }", "}", "fc 10"),
     model("input 3@32x32", "add {", "  branch { conv 3@3x3 pad same }", "  skip", "}", "fc 10"),
+  ),
+  CNN228: entry(
+    "error",
+    "a slice beyond the last channel",
+    "`slice 0, 58` takes 58 channels from the first one on; channels count from 0.",
+    model("input 3@32x32", "slice 1, 3", "fc 10"),
+    model("input 3@32x32", "slice 1, 2", "fc 10"),
   ),
   CNN251: entry(
     "warning",

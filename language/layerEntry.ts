@@ -101,7 +101,7 @@ export function defineLayer<K extends LayerKind, A extends Parameters, O extends
     const defined = definition.parameters?.(attributes, site.input) ?? [];
     if (!isWithinLimits(outputShape, defined, site)) return undefined;
     const matrix = definition.matrix?.(attributes, site.input);
-    const parameters = defined.length === 0 ? [] : applyWeightOptions(defined, valuesOf(call), matrix, site);
+    const parameters = applyWeightOptions(defined, valuesOf(call), matrix, site);
     if (parameters === undefined) return undefined;
     const multiplyAdds = definition.multiplyAdds?.(attributes, site.input, outputShape) ?? 0;
     const sight = definition.sight?.(attributes) ?? "one";

@@ -44,6 +44,8 @@ export function integer(minimum: number, maximum = MAXIMUM_COUNT): ParameterType
   });
 }
 
+export const ANY_NUMBER: Range = { minimum: Number.NEGATIVE_INFINITY, maximum: Number.POSITIVE_INFINITY };
+
 /** A number in a range. */
 export function real(range: Range): ParameterType<number> {
   const describe = `a number${rangeText(range)}`;

@@ -59,6 +59,7 @@ export function applyWeightOptions(
   matrix: WeightMatrix | undefined,
   site: Site,
 ): Omit<CheckedParameter, "path">[] | undefined {
+  if (parameters.length === 0 && reportUseless(site)) return undefined;
   const weight = parameters.find(({ name }) => name === "weight");
   const started = startOf(weight, { freeze, lr, init, weights }, matrix, site);
   if (started === "wrong") return undefined;
@@ -85,6 +86,14 @@ function startOf(
   if (weights === undefined) return init === undefined ? undefined : drawn(init, weight.shape, site);
   if (init !== undefined) return reportInit("`weights` says how the weight starts", "init", site);
   return matrix === undefined ? "wrong" : written(weights, matrix, site);
+}
+
+/** Reports an option of parameters where there are none: `scale 2 freeze on`. */
+function reportUseless(site: Site): boolean {
+  const layer = site.place("");
+  const given = Object.keys({ ...parameterOptions, ...matrixOptions }).find((key) => site.place(key) !== layer);
+  if (given !== undefined) reportInit("the layer has no parameters", given, site);
+  return given !== undefined;
 }
 
 function reportInit(label: string, key: string, site: Site): "wrong" {

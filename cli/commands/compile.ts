@@ -6,7 +6,7 @@
 import { type Command, Option } from "commander";
 import type { Perform } from "../context.ts";
 import type { CheckFlags } from "../checkFile.ts";
-import { setOption, setting, wholeNumber } from "../values.ts";
+import { setOption, wholeNumber } from "../values.ts";
 
 export const targetNames = ["wgsl", "wasm"] as const;
 export type TargetName = (typeof targetNames)[number];
@@ -28,7 +28,7 @@ export function defineCompile(program: Command, perform: (work: Perform) => Prom
     .requiredOption("-o, --out <folder>", "folder to write to")
     .addOption(new Option("--target <target>", "WebGPU or WebAssembly").choices(targetNames).default("wgsl"))
     .option("--model <name>", "which model, where the file has several")
-    .option(setOption.flags, setOption.description, setting, {})
+    .addOption(setOption())
     .option("--batch <number>", "images a step", wholeNumber(1, 65_536))
     .option("--no-fuse", "a kernel for every operator")
     .action((file: string, flags: CompileFlags) =>

@@ -2,23 +2,48 @@
  * `cnnc explain`: what the compiler makes of a program at each stage, and what a diagnostic means.
  */
 import { type Command, Option } from "commander";
+import type { Stage } from "../../compiler/explain.ts";
 import { explainDiagnostic } from "../../language/index.ts";
 import { type CommandContext, exitCode, paletteFor, type Perform } from "../context.ts";
 import type { CheckFlags } from "../checkFile.ts";
 import { UserError } from "../userError.ts";
-import { setOption, setting } from "../values.ts";
+import { setOption } from "../values.ts";
 import { targetNames, type TargetName } from "./compile.ts";
 
 /** The stages in their order; compiler/explain.ts prints each. */
-export const stageNames = ["graph", "gradients", "kernels", "schedule", "wgsl", "plan"] as const;
-export type StageName = (typeof stageNames)[number];
+export const stageNames = [
+  "graph",
+  "gradients",
+  "kernels",
+  "schedule",
+  "nest",
+  "wgsl",
+  "plan",
+] as const satisfies readonly Stage[];
 
 export interface ExplainFlags extends CheckFlags {
-  readonly stage?: StageName;
+  readonly stage?: Stage;
+  readonly kernel?: string;
   readonly target?: TargetName;
   readonly model?: string;
   readonly fuse: boolean;
 }
+
+const help = `
+Stages, from the program to the device:
+  graph      the model as operators
+  gradients  a training step: forward, loss, gradients, optimizer
+  kernels    what each kernel computes, reads and writes
+  schedule   how its axes are spread over workgroups, lanes, loops and registers
+  nest       its loops, before they are printed
+  wgsl       its source for WebGPU
+  plan       memory and the order of the dispatches
+
+Examples:
+  cnnc explain examples/lenet.cnn --stage kernels
+  cnnc explain examples/lenet.cnn --stage wgsl --kernel pool1
+  cnnc explain examples/lenet.cnn --stage nest --kernel 9 --target wasm
+  cnnc explain CNN204`;
 
 export function defineExplain(program: Command, perform: (work: Perform) => Promise<void>): void {
   program
@@ -27,10 +52,15 @@ export function defineExplain(program: Command, perform: (work: Perform) => Prom
     .description("Shows a stage of the compilation, or explains the code of a diagnostic.")
     .argument("<file-or-code>", ".cnn file, or a code such as CNN204")
     .addOption(new Option("--stage <stage>", "what to show (default: kernels)").choices(stageNames))
+    .option(
+      "--kernel <which>",
+      "of kernels, schedule, nest and wgsl: one by its number, or those with a word in their name",
+    )
     .addOption(new Option("--target <target>", "WebGPU or WebAssembly (default: wgsl)").choices(targetNames))
     .option("--model <name>", "which model, where the file has several")
-    .option(setOption.flags, setOption.description, setting, {})
+    .addOption(setOption())
     .option("--no-fuse", "a kernel for every operator")
+    .addHelpText("after", help)
     .action((what: string, flags: ExplainFlags) => perform((context) => explain(what, flags, context)));
 }
 

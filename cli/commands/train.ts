@@ -7,7 +7,7 @@ import { type Command, Option } from "commander";
 import type { DeviceKind } from "../../runtime/device/chooseDevice.ts";
 import type { Perform } from "../context.ts";
 import type { CheckFlags } from "../checkFile.ts";
-import { notNegative, setOption, setting, wholeNumber } from "../values.ts";
+import { notNegative, setOption, wholeNumber } from "../values.ts";
 
 export interface TrainFlags extends CheckFlags {
   readonly model?: string;
@@ -39,7 +39,7 @@ export function defineTrain(program: Command, perform: (work: Perform) => Promis
     .option("-o, --out <folder>", "run folder (default: runs/ and the model's name)")
     .option("--weights <file>", "start from these weights (.safetensors)")
     .option("--model <name>", "which model, where the file has several")
-    .option(setOption.flags, setOption.description, setting, {})
+    .addOption(setOption())
     .addOption(new Option("--device <device>", "where to compute").choices(devices).default("auto"))
     .option("--threads <number>", "threads of the CPU device", wholeNumber(1, 256))
     .option("--no-fuse", "a kernel for every operator (slower; the same results within rounding)")

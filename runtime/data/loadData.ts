@@ -33,7 +33,7 @@ export async function loadData(
   name: "cifar10" | "shapes",
   options: LoadOptions = {},
 ): Promise<{ data: DataSet; notice?: string }> {
-  if (name === "shapes") return { data: generateShapes() };
+  if (name === "shapes") return { data: await generateShapes(options.signal) };
   if (options.path !== undefined) return { data: await cifarFromPath(options.path, options) };
   const cache = options.cacheFolder ?? defaultCacheFolder();
   const { onProgress, ...rest } = options;
@@ -45,7 +45,7 @@ export async function loadData(
       });
     } catch (problem) {
       if (!options.fallback || !(problem instanceof RuntimeFailure) || options.signal?.aborted) throw problem;
-      return { data: generateShapes(), notice: noticeOf(problem) };
+      return { data: await generateShapes(options.signal), notice: noticeOf(problem) };
     }
   return { data: await readCache(cache, rest) };
 }

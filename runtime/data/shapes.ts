@@ -5,6 +5,7 @@
  * light and noise vary so much that no pixel tells the class by itself: a linear model does poorly, while edges and their
  * arrangement tell it well.
  */
+import { setImmediate } from "node:timers/promises";
 import { uniform } from "../../compiler/nest/random.ts";
 import type { DataSet, Split } from "./dataSet.ts";
 
@@ -70,22 +71,29 @@ function drawPicture(stream: number, number: number, into: Uint8Array): number {
   return label;
 }
 
-function generateSplit(stream: number, count: number): Split {
+/** Pictures between two looks at the signal: some hundredths of a second. */
+const round = 250;
+
+async function generateSplit(stream: number, count: number, signal: AbortSignal | undefined): Promise<Split> {
   const images = new Uint8Array(count * 3 * pixels);
   const labels = new Uint8Array(count);
-  for (let number = 0; number < count; number++)
+  for (let number = 0; number < count; number++) {
     labels[number] = drawPicture(stream, number, images.subarray(number * 3 * pixels, (number + 1) * 3 * pixels));
+    if (number % round !== 0) continue;
+    await setImmediate();
+    signal?.throwIfAborted();
+  }
   return { images, labels, count };
 }
 
-/** 10,000 pictures to train on and 2,000 to test on; about a second. */
-export function generateShapes(): DataSet {
+/** 10,000 pictures to train on and 2,000 to test on; about a second, less if aborted: then it throws the signal's reason. */
+export async function generateShapes(signal?: AbortSignal): Promise<DataSet> {
   return {
     name: "shapes",
     classes,
     image: [3, side, side],
-    train: generateSplit(0x5a9e5, 10_000),
-    test: generateSplit(0x7e57, 2_000),
+    train: await generateSplit(0x5a9e5, 10_000, signal),
+    test: await generateSplit(0x7e57, 2_000, signal),
     note: "generated",
   };
 }

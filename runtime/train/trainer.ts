@@ -10,6 +10,7 @@
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
 import { size } from "../../compiler/graph/graph.ts";
 import { compile } from "../../compiler/compile.ts";
+import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
 import { RuntimeFailure } from "../errors.ts";
@@ -32,7 +33,7 @@ export interface TrainingOptions {
   readonly progress: Progress;
   /** Off: every operator is a kernel of its own. */
   readonly fuse?: boolean;
-  /** Finishes the burst, saves `last.safetensors` and returns. */
+  /** Finishes the burst, saves `last.safetensors` if there was a step, and returns. */
   readonly signal?: AbortSignal;
   /** Starts from these weights (safetensors) instead of random ones. */
   readonly weights?: { readonly bytes: Uint8Array; readonly name: string };
@@ -78,7 +79,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
       stepsPerEpoch: stepsPerEpoch(counts.train, recipe.batch),
       evaluationSteps: Math.ceil(counts.test / recipe.batch),
     };
-    run.state.set("control.seed", recipe.seed);
+    run.state.set("control.seed", seedCounter(recipe.seed));
     await session.run("initialise");
     if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
     upload(run.state, "train", data.train);
@@ -133,7 +134,8 @@ async function trainEpochs(run: Run): Promise<TrainingResult> {
     steps += trained.steps;
     const tested = run.signal?.aborted ? undefined : await evaluate(run);
     if (!tested) {
-      await folder.writeCheckpoint("last", await checkpoint(run, epoch - 1, steps, records.at(-1)));
+      // Before the first step there is nothing that is worth replacing an earlier file.
+      if (steps > 0) await folder.writeCheckpoint("last", await checkpoint(run, epoch - 1, steps, records.at(-1)));
       return result("interrupted");
     }
     const record: EpochRecord = { epoch, ...trained.record, ...tested };

@@ -1,5 +1,5 @@
 /** Runs the command line as a user does: a process of its own, from a fresh bundle. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,15 @@ export interface Cli {
   readonly folder: string;
   readonly main: string;
   run(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<Outcome>;
+  start(args: readonly string[], environment?: NodeJS.ProcessEnv): Started;
+}
+
+/** A process that is under way. */
+export interface Started {
+  /** Resolves when the text, of both streams so far, has what is looked for; rejects if the process ends without it. */
+  readonly says: (wanted: RegExp) => Promise<void>;
+  readonly interrupt: () => void;
+  readonly outcome: Promise<Outcome & { readonly signal: NodeJS.Signals | null }>;
 }
 
 /** Bundles before the tests of a file and removes everything after them. */
@@ -30,6 +39,8 @@ export function useCli(): Cli {
     await bundle(bundleFolder);
   });
   afterAll(async () => {
+    // A test that failed may have left its process running.
+    for (const child of running) child.kill("SIGKILL");
     await rm(bundleFolder, { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });
   });
@@ -38,20 +49,50 @@ export function useCli(): Cli {
       return folder;
     },
     main,
-    run: (args, environment = {}) => runProcess([main, ...args], folder, environment),
+    run: async (args, environment = {}) => {
+      const { code, out, err } = await startProcess([main, ...args], folder, environment).outcome;
+      return { code, out, err };
+    },
+    start: (args, environment = {}) => startProcess([main, ...args], folder, environment),
   };
 }
 
-function runProcess(args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv): Promise<Outcome> {
+const running = new Set<ChildProcess>();
+
+function startProcess(args: readonly string[], cwd: string, environment: NodeJS.ProcessEnv): Started {
   const child = spawn(process.execPath, args, { cwd, env: { ...process.env, FORCE_COLOR: "0", ...environment } });
+  running.add(child);
   let out = "";
   let err = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
-  return new Promise((resolve, reject) => {
+  let isOver = false;
+  const listeners = new Set<() => void>();
+  const tell = (): void => listeners.forEach((listener) => listener());
+  child.stdout.setEncoding("utf8").on("data", (text: string) => ((out += text), tell()));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => ((err += text), tell()));
+  const outcome = new Promise<Awaited<Started["outcome"]>>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (code) => resolve({ code, out, err }));
+    child.on("close", (code, signal) => {
+      isOver = true;
+      running.delete(child);
+      resolve({ code, signal, out, err });
+      tell();
+    });
   });
+  return {
+    says: (wanted) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (wanted.test(out + err)) resolve();
+          else if (isOver) reject(new Error(`it ended without ${wanted}:\n${out}${err}`));
+          else return;
+          listeners.delete(look);
+        };
+        listeners.add(look);
+        look();
+      }),
+    interrupt: () => void child.kill("SIGINT"),
+    outcome,
+  };
 }
 
 /** Small enough to train for an epoch in a second or two. */

@@ -32,7 +32,13 @@ test("WGSL: a plan and a readable file a kernel, with places in the program", as
   expect([...files].sort()).toEqual(["plan.json", ...plan.kernels.map(({ source }) => source)].sort());
   const convolution = plan.kernels.find(({ name }) => name.startsWith("conv1 (line 3)"));
   const text = await readFile(join(cli.folder, "built", convolution?.source ?? ""), "utf8");
-  expect(text).toContain("conv1 (line 3)");
+  for (const line of [
+    "// computes conv1 (line 3)",
+    "// writes conv1 [250, 4, 14, 14]",
+    "// reduces over [3, 6, 6]",
+    "// reads conv1.weight [4, 3, 6, 6]",
+  ])
+    expect(text).toContain(line);
   expect(text).toContain("@compute");
 });
 
@@ -78,8 +84,15 @@ test("a program without `train`, and one with two models", async () => {
 const expected: Record<(typeof stageNames)[number], readonly string[]> = {
   graph: ["graph predict", "conv(%", "# conv1 (line 3)", "maximum(%"],
   gradients: ["graph trainStep", "convWeight(", "# conv1 (line 3): filter gradient", "parameters := %"],
-  kernels: ["program trainStep", "conv1 (line 3)", "reads    conv1.weight [4, 3, 6, 6] f32 (parameters)"],
-  schedule: ["program evaluateStep", "threads d0:", "workgroups of"],
+  kernels: [
+    "program trainStep",
+    "conv1 (line 3)",
+    "for each of [250, 4, 14, 14], add over [3, 6, 6]",
+    "computes bn1 (line 3), relu1 (line 3), pool1 (line 3), pool1 (line 3): place of the maximum",
+    "reads    conv1.weight [4, 3, 6, 6] f32 (parameters)",
+  ],
+  schedule: ["# How each kernel's axes are cut.", "program evaluateStep", "| threads d0:", "workgroups of"],
+  nest: ["program trainStep", "  for r0 in 0..", "# reads conv1.weight [4, 3, 6, 6]", "lane"],
   wgsl: ["@compute", "conv1 (line 3)"],
   plan: ["plan version 1 for wgsl", "program trainStep", "conv1.weight f32[4, 3, 6, 6]"],
 };
@@ -89,6 +102,30 @@ test.each(stageNames)("explain --stage %s", async (stage) => {
   const { code, out } = await cli.run(["explain", "small.cnn", "--stage", stage]);
   expect(code).toBe(0);
   for (const text of expected[stage]) expect(out).toContain(text);
+});
+
+test("explain --kernel: one by its number, several by a word, none with a way out", async () => {
+  await writeFile(join(cli.folder, "small.cnn"), smallProgram);
+  const all = await cli.run(["explain", "small.cnn"]);
+  const number = /^ *(\d+) {2}pool1 \(line 3\)/m.exec(all.out)?.[1] ?? "";
+  const one = await cli.run(["explain", "small.cnn", "--kernel", number]);
+  expect(one.out.match(/^ *\d+ {2}\S/gm)).toEqual([expect.stringContaining(`${number}  p`)]);
+  const pools = await cli.run(["explain", "small.cnn", "--kernel", "POOL1", "--stage", "wgsl"]);
+  expect(pools.out.match(/^\/\/ \d+-.*\.wgsl$/gm)).toEqual([
+    expect.stringMatching(/pool1/),
+    expect.stringMatching(/pool1/),
+    expect.stringMatching(/pool1/),
+  ]);
+  const none = await cli.run(["explain", "small.cnn", "--kernel", "conv9"]);
+  expect(none).toEqual({
+    code: 2,
+    out: "",
+    err: "error: no kernel has a name with `conv9`\n  help: `--stage kernels` lists them all, with numbers and names.\n",
+  });
+  expect((await cli.run(["explain", "small.cnn", "--kernel", "1", "--stage", "plan"])).code).toBe(2);
+  expect((await cli.run(["explain", "small.cnn", "--target", "wasm", "--stage", "wgsl"])).err).toContain(
+    "--stage nest",
+  );
 });
 
 test("a file named like a code is a file if it says so", async () => {

@@ -1,6 +1,5 @@
-/** `cnnc train` as a user meets it: a run folder from start to end, Ctrl-C, and everything that can be wrong. */
-import { spawn } from "node:child_process";
-import { access, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
+/** `cnnc train` as a user meets it: a run folder from start to end, seeds, weights, devices, options. */
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { decodeSafetensors } from "../../runtime/files/safetensors.ts";
@@ -90,58 +89,6 @@ test("training goes on from weights; weights of another model are refused", asyn
   expect(refused.err).toContain("`conv1.weight` is [4, 3, 6, 6] there, and [5, 3, 6, 6] in the model");
 });
 
-test("a loss that is no number: step and layer are named, the exit code is 3", async () => {
-  const file = await program("wild.cnn");
-  const { code, err } = await cli.run(["train", file, "--device", "cpu", "--out", "wild", "--lr", "1e30"]);
-  expect(code).toBe(3);
-  expect(err).toMatch(
-    /the loss is not a finite number from step \d+ \(epoch 1\) on; the first layer .* conv1 \(line 3\)/,
-  );
-  expect(err).toContain("Lower the learning rate");
-  await expect(access(join(cli.folder, "wild", "last.safetensors"))).rejects.toThrow();
-});
-
-/** Starts a long training, sends Ctrl-C as soon as it has begun (twice if told so), and waits for the end. */
-function interrupt(args: readonly string[], times: number): Promise<{ code: number | null; err: string }> {
-  const child = spawn(process.execPath, [cli.main, ...args], { cwd: cli.folder, stdio: ["ignore", "pipe", "pipe"] });
-  let err = "";
-  let sent = 0;
-  const send = (): void => {
-    if (sent < times) {
-      sent++;
-      child.kill("SIGINT");
-    }
-  };
-  child.stdout.once("data", send);
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    err += text;
-    if (err.includes("Press Ctrl-C again")) send();
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, err }));
-  });
-}
-
-test("Ctrl-C saves and says how to go on, and that command works", async () => {
-  const file = await program("long.cnn", smallProgram.replace("epochs 1", "epochs 100000"));
-  const { code, err } = await interrupt(["train", file, "--device", "cpu", "--out", "long"], 1);
-  expect(code).toBe(130);
-  expect(err).toContain("The weights are in long/last.safetensors");
-  const command = /^ {2}cnnc (.*)$/m.exec(err)?.[1]?.split(" ") ?? [];
-  expect(command).toContain("--weights");
-  const short = command.map((word, i) => (command[i - 1] === "--epochs" ? "1" : word));
-  expect((await cli.run(short)).code).toBe(0);
-  expect(await records("long-continued")).toHaveLength(1);
-});
-
-test("a second Ctrl-C leaves at once", async () => {
-  const file = await program("longer.cnn", smallProgram.replace("epochs 1", "epochs 100000"));
-  const { code, err } = await interrupt(["train", file, "--device", "cpu", "--out", "longer"], 2);
-  expect(code).toBe(130);
-  expect(err).not.toContain("The weights are in");
-});
-
 test("without an adapter, auto takes the CPU device and says why; gpu says what to install", async () => {
   const file = await program("devices.cnn");
   const automatic = await cli.run(["train", file, "--out", "auto"], noAdapter);
@@ -150,33 +97,6 @@ test("without an adapter, auto takes the CPU device and says why; gpu says what 
   const gpu = await cli.run(["train", file, "--device", "gpu", "--out", "gpu"], noAdapter);
   expect(gpu.code).toBe(3);
   expect(gpu.err).toMatch(/error: WebGPU finds no adapter on this machine\n {2}help: Install a Vulkan driver/);
-});
-
-test("a run folder that cannot be written", async () => {
-  const file = await program("folders.cnn");
-  await writeFile(join(cli.folder, "taken"), "a file");
-  const { code, err } = await cli.run(["train", file, "--device", "cpu", "--out", "taken/run"]);
-  expect(code).toBe(3);
-  expect(err).toMatch(/error: .*taken/);
-  expect(err).toContain("help:");
-  expect(err).not.toContain("    at ");
-});
-
-test("data that is not there, and data that is cut off", async () => {
-  const file = await program("data.cnn", smallProgram.replace("data shapes", "data cifar10"));
-  const missing = await cli.run(["train", file, "--device", "cpu", "--data", "nowhere"]);
-  expect(missing.code).toBe(3);
-  expect(missing.err).toContain("nowhere");
-  await mkdir(join(cli.folder, "cut"), { recursive: true });
-  for (const name of ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]) {
-    const path = join(cli.folder, "cut", `${name}.bin`);
-    await writeFile(path, "");
-    await truncate(path, name === "data_batch_3" ? 3073 * 9999 + 5 : 3073 * 10_000);
-  }
-  const cut = await cli.run(["train", file, "--device", "cpu", "--data", "cut"]);
-  expect(cut.code).toBe(3);
-  expect(cut.err).toContain("data_batch_3.bin");
-  expect(cut.err).toContain("help:");
 });
 
 test("options that would do nothing are refused", async () => {

@@ -31,22 +31,15 @@ const COUNTS: Readonly<Record<string, readonly [parameters: number, trainable?: 
   "vertical-lines": [9, 0],
 };
 
-/** Layers that the catalogue does not have yet, and the networks that wait for them. */
-const WAITING: Readonly<Record<string, readonly string[]>> = {
-  depthwise: ["mobilenetv2", "mnasnet"],
-  scale: ["resnet20-padded", "resnet56", "resnet9", "airbench94"],
-};
-
 const read = (name: string): string => readFileSync(new URL(`${name}.cnn`, folder), "utf8");
 const check = (name: string) => checkText(read(name), `examples/zoo/${name}.cnn`);
-const waiting = new Set(Object.values(WAITING).flat());
 
 test("every network of the folder is counted here", () => {
   const files = readdirSync(folder).filter((file) => file.endsWith(".cnn"));
   expect(files.map((file) => file.slice(0, -".cnn".length)).toSorted()).toEqual(Object.keys(COUNTS).toSorted());
 });
 
-describe.each(Object.entries(COUNTS).filter(([name]) => !waiting.has(name)))("%s", (name, [parameters, trainable]) => {
+describe.each(Object.entries(COUNTS))("%s", (name, [parameters, trainable]) => {
   const { program, diagnostics } = check(name);
   const model = program?.models[0];
 
@@ -71,14 +64,5 @@ describe.each(Object.entries(COUNTS).filter(([name]) => !waiting.has(name)))("%s
     const [header = ""] = read(name).split("\n\n");
     if (parameters > 10) expect(header).toContain(parameters.toLocaleString("en-US"));
     expect(header).toMatch(/\b(19|20)\d\d\b|without convolutions/);
-  });
-});
-
-describe.each(Object.entries(WAITING))("what waits for `%s`", (word, names) => {
-  test.each(names)("%s lacks nothing else", (name) => {
-    const errors = check(name).diagnostics.filter(({ severity }) => severity === "error");
-    expect(new Set(errors.map(({ code, message }) => `${code} ${message}`))).toEqual(
-      new Set([`CNN104 \`${word}\` is not in this version of the language yet`]),
-    );
   });
 });

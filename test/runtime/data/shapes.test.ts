@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { Split } from "../../../runtime/data/dataSet.ts";
 import { generateShapes } from "../../../runtime/data/shapes.ts";
 
-const { train, test: held, classes, image } = generateShapes();
+const { train, test: held, classes, image } = await generateShapes();
 
 function digest({ images, labels }: Split): string {
   return createHash("sha256").update(images).update(labels).digest("hex");

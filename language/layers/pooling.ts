@@ -1,0 +1,112 @@
+/** The poolings of the catalogue. Defaults are those of torch.nn.MaxPool2d and AvgPool2d. */
+import type { Pair, PoolAttributes, Shape } from "../checkedProgram.ts";
+import { defineLayer, type LayerEntry, type Site } from "../layerEntry.ts";
+import { onOff, printPair, real, size, sizeOr } from "../parameterTypes.ts";
+import { derived, optional, required } from "../signature.ts";
+import { evenPadding, outputSides } from "../windows.ts";
+import { fits, PADDING, PADDING_DOC, resolvePadding, SQUARE_ONE } from "./slidingWindow.ts";
+import { perChannel } from "./weights.ts";
+
+const POOL_ARGUMENTS = { window: required(sizeOr(1, "global"), "the window, or `global` for the whole map") };
+const POOL_OPTIONS = {
+  stride: derived(size(1), "the window", "cells from one window to the next"),
+  pad: optional(PADDING, "valid", `${PADDING_DOC}; at most half the window`),
+  ceil: optional(onOff, false, "rounds the output's size up: windows may hang over the end"),
+};
+
+interface PoolValues {
+  readonly window: Pair | "global";
+  readonly stride: Pair | undefined;
+  readonly pad: Pair | "valid" | "same";
+  readonly ceil: boolean;
+}
+
+function poolAttributes(values: PoolValues, site: Site): PoolAttributes | undefined {
+  const { window, ceil, pad } = values;
+  if (window === "global") return globalPool(values, site);
+  const stride = values.stride ?? window;
+  const padding = resolvePadding(pad, window, stride, SQUARE_ONE, site);
+  if (padding === undefined) return undefined;
+  if (padding.bottom > window[0] / 2 || padding.right > window[1] / 2) {
+    return site.report({
+      code: "CNN214",
+      message: "the padding is more than half the window",
+      span: site.place("pad"),
+      label: "a window could lie in the padding alone",
+      edits: [
+        {
+          span: site.place("pad"),
+          replacement: `pad ${printPair([Math.floor(window[0] / 2), Math.floor(window[1] / 2)])}`,
+        },
+      ],
+      help: `at most ${Math.floor(window[0] / 2)}x${Math.floor(window[1] / 2)} here`,
+    });
+  }
+  const attributes = { kernel: window, stride, padding, ceil };
+  return fits({ ...attributes, dilation: SQUARE_ONE }, site, site.place("window")) ? attributes : undefined;
+}
+
+function globalPool({ stride, pad, ceil }: PoolValues, site: Site): PoolAttributes | undefined {
+  const given = [stride !== undefined && "stride", pad !== "valid" && "pad", ceil && "ceil"].find(
+    (key) => key !== false,
+  );
+  if (given !== undefined) {
+    return site.report({
+      code: "CNN219",
+      message: `a global pool has no \`${given}\``,
+      span: site.place(given),
+      label: "its window is the whole map",
+      help: "leave it out",
+      edits: [{ span: site.place(given), replacement: "" }],
+    });
+  }
+  const whole: Pair = [site.input.height, site.input.width];
+  return { kernel: whole, stride: whole, padding: evenPadding([0, 0]), ceil: false };
+}
+
+function pooled(attributes: PoolAttributes, input: Shape): Shape {
+  const [height, width] = outputSides({ ...attributes, dilation: SQUARE_ONE }, input);
+  return { ...input, height, width };
+}
+
+function pool(words: string, kind: "maxPool" | "averagePool", doc: string): LayerEntry {
+  return defineLayer({
+    words,
+    kind,
+    doc,
+    example: `${words} 3x3 stride 2 pad 1`,
+    takes: "maps",
+    arguments: POOL_ARGUMENTS,
+    options: POOL_OPTIONS,
+    attributes: poolAttributes,
+    output: pooled,
+    sight: ({ kernel, stride }) => ({ extent: kernel, stride }),
+  });
+}
+
+const poolMixed = defineLayer({
+  words: "pool mixed",
+  kind: "mixedPool",
+  doc: "share * maximum + (1 - share) * mean of each window (Lee, Gallagher, Tu 2016).",
+  example: "pool mixed 2",
+  takes: "maps",
+  arguments: POOL_ARGUMENTS,
+  options: {
+    ...POOL_OPTIONS,
+    share: optional(real({ minimum: 0, maximum: 1 }), 0.5, "the maximum's share"),
+    learn: optional(onOff, false, "the share is learned, one for the layer"),
+  },
+  attributes: ({ share, learn, ...values }, site) => {
+    const window = poolAttributes(values, site);
+    return window && { ...window, share, learn };
+  },
+  output: pooled,
+  parameters: ({ share, learn }) => (learn ? [perChannel("weight", 1, share)] : []),
+  sight: ({ kernel, stride }) => ({ extent: kernel, stride }),
+});
+
+export const poolings: readonly LayerEntry[] = [
+  pool("pool max", "maxPool", "The largest value of each window."),
+  pool("pool avg", "averagePool", "The mean of each window; padding counts as zeros."),
+  poolMixed,
+];
