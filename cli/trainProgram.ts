@@ -119,7 +119,7 @@ async function readData(job: Job): Promise<DataSet | undefined> {
   const { err } = job.context;
   const interruption = createInterruption(() => {});
   interruption.listen();
-  const loaded = await loadUntil(interruption.signal, job).finally(interruption.stop);
+  const loaded = await loadUntil(interruption.signal, job).finally(() => interruption.stop());
   if (!loaded || interruption.signal.aborted) {
     err.write("Stopped before training began; there is nothing to save.\n");
     return undefined;

@@ -125,7 +125,7 @@ async function watch(files: readonly string[], flags: Flags, context: CommandCon
   try {
     await watchFiles(files, round, signal);
   } finally {
-    stop();
+    await stop();
   }
   return exitCode.fine;
 }
