@@ -18,7 +18,7 @@ import type { TrainFlags } from "./commands/train.ts";
 import { type CommandContext, exitCode } from "./context.ts";
 import { continuation } from "./continuation.ts";
 import { downloadMeter } from "./downloadMeter.ts";
-import { createInterruption } from "./interruption.ts";
+import { createInterruption, type Interruption } from "./interruption.ts";
 import { loadProgram, type LoadedProgram } from "./loadProgram.ts";
 import { restart } from "./restart.ts";
 import { UserError } from "./userError.ts";
@@ -119,7 +119,7 @@ async function readData(job: Job): Promise<DataSet | undefined> {
   const { err } = job.context;
   const interruption = createInterruption(() => {});
   interruption.listen();
-  const loaded = await loadUntil(interruption.signal, job).finally(() => interruption.stop());
+  const loaded = await loadUntil(interruption, job);
   if (!loaded || interruption.signal.aborted) {
     err.write("Stopped before training began; there is nothing to save.\n");
     return undefined;
@@ -134,7 +134,7 @@ async function readData(job: Job): Promise<DataSet | undefined> {
 
 /** Undefined if aborted. */
 async function loadUntil(
-  signal: AbortSignal,
+  { signal, stop }: Interruption,
   { flags, program, context }: Job,
 ): Promise<Awaited<ReturnType<typeof loadData>> | undefined> {
   const meter = downloadMeter(context.err);
@@ -149,6 +149,7 @@ async function loadUntil(
     return undefined;
   } finally {
     meter.end();
+    await stop();
   }
 }
 
