@@ -11,7 +11,8 @@ import type { OperatorName } from "../../compiler/operators/operator.ts";
 import { operators } from "../../compiler/operators/table.ts";
 import { everyFunction } from "../support/formulaSamples.ts";
 import { evaluateUpdates, joinCases } from "../support/graphCase.ts";
-import { type OperatorSample, operatorSamples } from "../support/operatorSamples.ts";
+import type { OperatorSample } from "../support/operatorSample.ts";
+import { operatorSamples } from "../support/operatorSamples.ts";
 
 const step = 2 ** -14;
 

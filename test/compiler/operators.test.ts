@@ -39,7 +39,8 @@ function check(
 const digits = 2e-8;
 /** Inputs are multiples of 1/64: what only adds, multiplies and compares them is exact in float32, in any order. */
 const exact: ReadonlySet<GoldenOperator> = new Set<GoldenOperator>([
-  "conv2d", "linear", "max_pool2d", "flatten", "dropout", "relu", "add", "concat", "scale", "slice", "drop_path",
+  "conv2d", "linear", "max_pool2d", "flatten", "dropout", "relu", "add", "concat", "scale", "slice", "drop_path", "pad",
+  "channel_shuffle",
 ]); // prettier-ignore
 /** A few roundings of float32; of normalisation, which divides by a small deviation, more. */
 const rounding = ({ operator }: OperatorCase): number =>

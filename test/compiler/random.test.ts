@@ -24,7 +24,7 @@ import {
   type Results,
   runCases,
 } from "../support/graphCase.ts";
-import { values } from "../support/operatorSamples.ts";
+import { values } from "../support/operatorSample.ts";
 import { runGraphs } from "../support/runGraphs.ts";
 import { expectClose } from "../support/tolerance.ts";
 

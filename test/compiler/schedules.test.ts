@@ -19,7 +19,8 @@ import {
   runCases,
 } from "../support/graphCase.ts";
 import type { Results } from "../support/graphCase.ts";
-import { type OperatorSample, operatorSamples, values } from "../support/operatorSamples.ts";
+import { type OperatorSample, values } from "../support/operatorSample.ts";
+import { operatorSamples } from "../support/operatorSamples.ts";
 import { scheduleRandomly } from "../support/randomSchedules.ts";
 import type { Scheduler } from "../support/runGraphs.ts";
 import { targets } from "../support/targets.ts";

@@ -14,7 +14,7 @@ import {
   origin,
   runCases,
 } from "../support/graphCase.ts";
-import { values } from "../support/operatorSamples.ts";
+import { values } from "../support/operatorSample.ts";
 import { expectClose } from "../support/tolerance.ts";
 
 const tensor = (shape: readonly number[], data: readonly number[]): InputTensor => ({ shape, data });

@@ -22,7 +22,7 @@ import {
 } from "../../compiler/operators/formula.ts";
 import { broadcastShape } from "../../compiler/operators/tensors.ts";
 import { type InputTensor, origin } from "./graphCase.ts";
-import type { OperatorSample } from "./operatorSamples.ts";
+import type { OperatorSample } from "./operatorSample.ts";
 import type { Tolerance } from "./tolerance.ts";
 
 type Range = readonly [number, number];

@@ -116,9 +116,9 @@ function meanLoss({ builder, input }: Setting, smoothing: number): { mean: numbe
 /** Every golden operator but the losses, which have gradients of their own. */
 const builds: { readonly [K in Exclude<GoldenOperator, "cross_entropy" | "log_softmax">]: Build<K> } = {
   conv2d: (one, setting) => {
-    const { kernel, stride, padding, dilation, groups, bias } = one.attributes;
+    const { kernel, stride, padding, mode = "zeros", dilation, groups, bias } = one.attributes;
     const outChannels = one.output.shape[1] ?? 1;
-    const attributes = { outChannels, kernel, stride, padding, dilation, groups, bias };
+    const attributes = { outChannels, kernel, stride, padding, mode, dilation, groups, bias };
     return lower(setting, layer("conv", attributes, one, parameterNames(true, bias)));
   },
   max_pool2d: (one, setting) => lower(setting, layer("maxPool", one.attributes, one, [])),
@@ -152,6 +152,10 @@ const builds: { readonly [K in Exclude<GoldenOperator, "cross_entropy" | "log_so
   concat: merge("concat"),
   scale: (one, setting) =>
     lower(setting, layer("scale", one.attributes, one, parameterNames(one.attributes.learn, false))),
+  pad: (one, setting) => lower(setting, layer("pad", one.attributes, one, [])),
+  upsample: (one, setting) => lower(setting, layer("upsample", one.attributes, one, [])),
+  adaptive_avg_pool2d: (one, setting) => lower(setting, layer("adaptivePool", one.attributes, one, [])),
+  channel_shuffle: (one, setting) => lower(setting, layer("shuffle", one.attributes, one, [])),
   layer_norm: (one, setting) => lower(setting, layer("layerNorm", one.attributes, one, affineNames(one.attributes))),
   group_norm: (one, setting) => lower(setting, layer("groupNorm", one.attributes, one, affineNames(one.attributes))),
   local_response_norm: (one, setting) => lower(setting, layer("localResponseNorm", one.attributes, one, [])),
@@ -178,6 +182,10 @@ export const goldenOfLayer: { readonly [K in LayerKind]: readonly GoldenOperator
   concat: ["concat"],
   scale: ["scale"],
   slice: ["slice"],
+  pad: ["pad"],
+  upsample: ["upsample"],
+  adaptivePool: ["adaptive_avg_pool2d"],
+  shuffle: ["channel_shuffle"],
   layerNorm: ["layer_norm"],
   groupNorm: ["group_norm"],
   localResponseNorm: ["local_response_norm"],

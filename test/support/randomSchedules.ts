@@ -3,7 +3,7 @@
  *
  * In: a fused program, a target and a seed. Out: the program scheduled: reductions split at random, axes cut at random,
  * operands staged at random. What holds: the rules that schedules obey, and no others. Reduction axes are cut by
- * divisors, kernels that overwrite what they read are cut evenly, lanes of WebAssembly lie along one axis.
+ * divisors, kernels of a GPU and those that overwrite what they read are cut evenly, lanes of WebAssembly lie along one axis.
  */
 import type { ScheduledDispatch, ScheduledProgram } from "../../compiler/compile.ts";
 import type { FusedGraph, Kernel, StoredTensor } from "../../compiler/fusion/kernel.ts";
@@ -45,14 +45,15 @@ const wasmLanes = 4;
 
 interface Parts {
   readonly roll: Dice;
-  readonly kernel: Kernel;
   readonly analysis: Analysis;
   readonly vector: string | undefined;
+  /** Whether every axis is cut evenly. */
+  readonly isEven: boolean;
 }
 
 /** The tile of an axis: any length up to the axis's own for the domain, a divisor of it where pieces must be even. */
-function tileOf({ roll, kernel, vector }: Parts, axis: Axis, room: number): number {
-  const isEven = !axis.isDomain || kernel.inPlace;
+function tileOf({ roll, vector, ...parts }: Parts, axis: Axis, room: number): number {
+  const isEven = !axis.isDomain || parts.isEven;
   const unit = axis.name === vector ? wasmLanes : 1;
   const steps = (isEven ? divisors(axis.extent) : upTo(axis.extent)).filter((step) =>
     axis.name === vector ? step === axis.extent || step % wasmLanes === 0 : true,
@@ -105,7 +106,7 @@ const orders = ["narrowInnermost", "accumulatorByAccumulator"] as const;
 
 function forWasm(roll: Dice, kernel: Kernel, analysis: Analysis): Schedule {
   const vector = chooseVector(roll, kernel, analysis);
-  const parts = { roll, kernel, analysis, vector };
+  const parts = { roll, analysis, vector, isEven: kernel.inPlace };
   const tiles = chooseTiles(parts);
   const rest = analysis.axes.filter((axis) => (tiles.get(axis.name) ?? 1) < axis.extent);
   // Chunks of one tile or more.
@@ -133,7 +134,8 @@ function forWasm(roll: Dice, kernel: Kernel, analysis: Analysis): Schedule {
 type GpuTarget = Target & { kind: "wgsl" };
 
 function forWgsl(roll: Dice, kernel: Kernel, analysis: Analysis, target: GpuTarget): Schedule {
-  const parts = { roll, kernel, analysis, vector: undefined };
+  // Lanes that compute one element twice may round differently, and then the last to write decides.
+  const parts = { roll, analysis, vector: undefined, isEven: true };
   const tiles = chooseTiles(parts);
   const rest = analysis.axes.filter((axis) => (tiles.get(axis.name) ?? 1) < axis.extent);
   const domain = rest.filter(({ isDomain }) => isDomain);
