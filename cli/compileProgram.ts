@@ -4,17 +4,17 @@
  * In: a file and options. Out: a folder with plan.json, a readable file for each kernel and, for WebAssembly, the module.
  * What holds: plan.json is written last, so that a plan never names a kernel that is not there.
  */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { compile } from "../compiler/compile.ts";
 import type { ExecutionPlan } from "../compiler/plan/plan.ts";
 import { dataCounts } from "./dataCounts.ts";
-import { RuntimeFailure } from "../runtime/errors.ts";
-import { writeAtomically } from "../runtime/files/atomic.ts";
+import { fileFailure, writeAtomically } from "../runtime/files/atomic.ts";
 import type { CompileFlags } from "./commands/compile.ts";
 import { type CommandContext, exitCode } from "./context.ts";
 import { loadProgram } from "./loadProgram.ts";
 import { defaultTargets } from "./targets.ts";
+import { makeFolder } from "../runtime/files/makeFolder.ts";
 
 /** Readable loop nests end in `.txt`: the kernels of WebAssembly are in one module. */
 const endings = { wgsl: ".wgsl", wasm: ".txt" } as const;
@@ -28,7 +28,9 @@ export async function compileProgram(file: string, flags: CompileFlags, context:
     { ...recipe, batch: flags.batch ?? recipe.batch },
     { counts: dataCounts[recipe.data.name], target: defaultTargets[flags.target], fuse: flags.fuse },
   );
-  await makeFolder(flags.out);
+  await makeFolder(flags.out).catch((problem: unknown) => {
+    throw fileFailure(flags.out, problem);
+  });
   await writePlan(flags.out, plan);
   const bytes = plan.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
   const dispatches = plan.programs["trainStep"]?.length ?? 0;
@@ -37,15 +39,6 @@ export async function compileProgram(file: string, flags: CompileFlags, context:
       `a training step has ${dispatches} dispatches; ${Math.ceil(bytes / 2 ** 20).toLocaleString("en")} MiB with the data set\n`,
   );
   return exitCode.fine;
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (problem) {
-    const reason = problem instanceof Error ? problem.message : String(problem);
-    throw new RuntimeFailure("files", `the folder \`${path}\` cannot be made: ${reason}`, "Name another with -o.");
-  }
 }
 
 /** The plan as JSON: `source` of a kernel and `module` become names of files beside it. */

@@ -23,7 +23,10 @@ Examples:
   cnnc check examples/lenet.cnn
   cnnc train examples/lenet.cnn --epochs 2 --seed 1
   cnnc explain examples/lenet.cnn --stage kernels
-  cnnc explain CNN204`;
+  cnnc explain CNN204
+
+Exit codes: 0 all is well, 1 the program has errors, 2 wrong usage,
+3 device, data, files or training failed, 130 stopped with Ctrl-C.`;
 
 /** Runs one command line. */
 export async function run(context: CommandContext): Promise<number> {
@@ -36,6 +39,7 @@ export async function run(context: CommandContext): Promise<number> {
     .version(version(), "-V, --version", "print the version")
     .addHelpText("after", examples)
     .showSuggestionAfterError()
+    .showHelpAfterError("(`cnnc --help` shows what there is)")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void context.out.write(text),

@@ -7,6 +7,7 @@ import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { nearest } from "../language/suggest.ts";
+import { reasonOf } from "../runtime/errors.ts";
 import { UserError } from "./userError.ts";
 
 /** No program is longer; what is, was named by mistake. */
@@ -38,8 +39,7 @@ async function readError(path: string, problem: unknown): Promise<UserError> {
   if (code === "EISDIR") return folderError(path);
   if (code === "EACCES" || code === "EPERM")
     return new UserError(`\`${path}\` may not be read`, `Give yourself the right to: \`chmod u+r ${path}\`.`);
-  const reason = problem instanceof Error ? problem.message : String(problem);
-  return new UserError(`\`${path}\` cannot be read: ${reason}`, "Name a readable .cnn file.");
+  return new UserError(`\`${path}\` cannot be read: ${reasonOf(problem)}`, "Name a readable .cnn file.");
 }
 
 async function programsIn(folder: string): Promise<string[]> {

@@ -10,6 +10,7 @@ import { loadData } from "../runtime/data/loadData.ts";
 import type { DataSet } from "../runtime/data/dataSet.ts";
 import { chooseDevice } from "../runtime/device/chooseDevice.ts";
 import type { Device } from "../runtime/device/device.ts";
+import { reasonOf } from "../runtime/errors.ts";
 import { openRunFolder, type RunFolder } from "../runtime/files/runFolder.ts";
 import { curveText } from "../runtime/report/curveText.ts";
 import { createProgress } from "../runtime/report/progress.ts";
@@ -69,9 +70,8 @@ async function readWeights(path: string | undefined): Promise<{ bytes: Uint8Arra
   try {
     return { bytes: await readFile(path), name: path };
   } catch (problem) {
-    const reason = problem instanceof Error ? problem.message : String(problem);
     throw new UserError(
-      `the weights \`${path}\` cannot be read: ${reason}`,
+      `the weights \`${path}\` cannot be read: ${reasonOf(problem)}`,
       "Name a .safetensors file of an earlier run.",
     );
   }

@@ -2,7 +2,7 @@
  * Finding the entry of a catalogue that a call means.
  *
  * In: a call and a catalogue (of layers, or of a recipe's lines). Out: its entry, or undefined after a report. What
- * holds: an entry's words are one (`conv`) or two (`pool max`), and the first word says whether a second is needed.
+ * holds: an entry's words are up to three (`conv`, `pool max`, `pool avg to`), and the first word says whether a second is needed.
  */
 import type { Span } from "./checkedProgram.ts";
 import type { Reporter } from "./diagnostic.ts";
@@ -14,15 +14,15 @@ import type { Call } from "./syntaxTree.ts";
 export interface Catalogue<E extends Signature> {
   /** First words, each once. */
   readonly words: readonly string[];
-  /** The entries of a first word, by the second word (`""` if the entry has none). */
+  /** The entries of a first word, by the words behind it (`""` if the entry has none). */
   readonly byWord: ReadonlyMap<string, ReadonlyMap<string, E>>;
 }
 
 export function indexCatalogue<E extends Signature>(entries: readonly E[]): Catalogue<E> {
   const byWord = new Map<string, Map<string, E>>();
   for (const entry of entries) {
-    const [first = "", second = ""] = entry.words.split(" ");
-    byWord.set(first, (byWord.get(first) ?? new Map<string, E>()).set(second, entry));
+    const [first = "", ...others] = entry.words.split(" ");
+    byWord.set(first, (byWord.get(first) ?? new Map<string, E>()).set(others.join(" "), entry));
   }
   return { words: [...byWord.keys()], byWord };
 }
@@ -31,7 +31,8 @@ export function indexCatalogue<E extends Signature>(entries: readonly E[]): Cata
 export function findEntry<E extends Signature>(catalogue: Catalogue<E>, call: Call, report: Reporter): E | undefined {
   const kinds = catalogue.byWord.get(call.name.text);
   const second = bareName(call.groups[0]);
-  const found = kinds?.get("") ?? (second === undefined ? undefined : kinds?.get(second));
+  const longer = kinds?.get(`${second} ${bareName(call.groups[1])}`);
+  const found = longer ?? kinds?.get("") ?? (second === undefined ? undefined : kinds?.get(second));
   return found ?? reportKind(call, second, [...(kinds?.keys() ?? [])], report);
 }
 

@@ -32,6 +32,9 @@ export interface Padding {
   readonly right: number;
 }
 
+/** What stands in the padding: zeros, the map mirrored at its edge, or the nearest cell. */
+export type PaddingMode = "zeros" | "reflect" | "replicate";
+
 export type ActivationName =
   | "relu"
   | "relu6"
@@ -63,6 +66,7 @@ export interface LayerAttributes {
     readonly kernel: Pair;
     readonly stride: Pair;
     readonly padding: Padding;
+    readonly mode: PaddingMode;
     readonly dilation: Pair;
     readonly groups: number;
     readonly bias: boolean;
@@ -73,6 +77,11 @@ export interface LayerAttributes {
    * (with `ceil`, cells beyond the padding are not counted).
    */
   averagePool: PoolAttributes;
+  /**
+   * Output cell j of an axis is the mean of cells `floor(j·from/to)` to `ceil((j+1)·from/to) - 1`; `window` is the most of
+   * them, `stride` from / to.
+   */
+  adaptivePool: { readonly output: Pair; readonly window: Pair; readonly stride: Pair };
   /** `share · maximum + (1 - share) · average`; with `learn` the share is a parameter `weight` `[1]` that starts so. */
   mixedPool: PoolAttributes & { readonly share: number; readonly learn: boolean };
   batchNorm: { readonly epsilon: number; readonly momentum: number; readonly scale: boolean; readonly shift: boolean };
@@ -100,6 +109,11 @@ export interface LayerAttributes {
   dropPath: { readonly probability: number };
   /** Times `factor`; with `learn`, times a parameter `weight` `[channels]` that starts as it. */
   scale: { readonly factor: number; readonly learn: boolean };
+  pad: { readonly padding: Padding; readonly mode: PaddingMode };
+  /** `bilinear` is PyTorch's with align_corners=False. */
+  upsample: { readonly factor: Pair; readonly mode: "nearest" | "bilinear" };
+  /** Channel `c·groups + g` of the output is channel `g·(channels/groups) + c` of the input. */
+  shuffle: { readonly groups: number };
   /** `count` channels from `first` on. */
   slice: { readonly first: number; readonly count: number };
   /**

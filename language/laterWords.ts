@@ -5,11 +5,7 @@
  */
 
 /** Statements of a model. */
-export const laterLayers: ReadonlyMap<string, string> = new Map([
-  ["pad", "give the padding to the layer behind it: `conv 6@5x5 pad 2`"],
-  ["upsample", "layers of this version keep or reduce the size"],
-  ["shuffle", "layers of this version keep the order of channels"],
-]);
+export const laterLayers: ReadonlyMap<string, string> = new Map([]);
 
 /** Kinds of pooling, data and optimizers. */
 export const laterKinds: ReadonlyMap<string, string> = new Map([

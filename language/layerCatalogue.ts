@@ -11,6 +11,7 @@ import { channelLayers } from "./layers/channels.ts";
 import { convolutions } from "./layers/convolution.ts";
 import { normalisations } from "./layers/normalisation.ts";
 import { poolings } from "./layers/pooling.ts";
+import { resizings } from "./layers/resizing.ts";
 import { vectors } from "./layers/vectors.ts";
 
 /** Every layer, in the order of the reference page. */
@@ -21,4 +22,5 @@ export const layerCatalogue: readonly LayerEntry[] = [
   ...activations,
   ...vectors,
   ...channelLayers,
+  ...resizings,
 ];

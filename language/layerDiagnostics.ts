@@ -205,6 +205,13 @@ export const layerDiagnostics = {
     model("input 3@32x32", "slice 1, 3", "fc 10"),
     model("input 3@32x32", "slice 1, 2", "fc 10"),
   ),
+  CNN229: entry(
+    "error",
+    "a reflection beyond the map",
+    "`mode reflect` mirrors the map at its edge, which stands there once: each side of the padding is smaller than the map.",
+    model("input 3@4x4", "conv 6@3x3 pad 4 mode reflect", "fc 10"),
+    model("input 3@4x4", "conv 6@3x3 pad 3 mode reflect", "fc 10"),
+  ),
   CNN251: entry(
     "warning",
     "the stride drops pixels",

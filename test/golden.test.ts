@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { uniform } from "../compiler/nest/random.ts";
+import type { PaddingMode } from "../language/checkedProgram.ts";
 import {
   goldenImages,
   goldenLabels,
@@ -43,7 +44,7 @@ describe("the manifest", () => {
     const counts: Record<string, number> = {};
     for (const { operator } of operatorCases()) counts[operator] = (counts[operator] ?? 0) + 1;
     expect(counts).toEqual(manifest.operators);
-    expect(Object.keys(counts)).toHaveLength(34);
+    expect(Object.keys(counts)).toHaveLength(38);
   });
 
   test("covers enough cases, in little space", () => {
@@ -89,9 +90,17 @@ describe("operators", () => {
   });
 });
 
-/** One output of a convolution by its plain sum, to which padding adds nothing. */
+/** The cell of a map that stands at a place inside or outside of it; zeros have none. */
+function cellUnder(mode: PaddingMode, place: number, side: number): number | undefined {
+  if (place >= 0 && place < side) return place;
+  if (mode === "zeros") return undefined;
+  if (mode === "replicate") return place < 0 ? 0 : side - 1;
+  return place < 0 ? -place : 2 * (side - 1) - place;
+}
+
+/** One output of a convolution by its plain sum, to which padding with zeros adds nothing. */
 function convolutionAt(one: OperatorCase<"conv2d">, [n, o, y, x]: readonly [number, number, number, number]): number {
-  const { stride, padding, dilation, groups, kernel } = one.attributes;
+  const { stride, padding, mode = "zeros", dilation, groups, kernel } = one.attributes;
   const input = tensorNamed(one.inputs, "x");
   const weight = tensorNamed(one.inputs, "weight");
   const [, channels = 0, height = 0, width = 0] = input.shape;
@@ -103,8 +112,9 @@ function convolutionAt(one: OperatorCase<"conv2d">, [n, o, y, x]: readonly [numb
       for (let kx = 0; kx < kernel[1]; kx++) {
         const row = y * stride[0] + ky * dilation[0] - padding.top;
         const column = x * stride[1] + kx * dilation[1] - padding.left;
-        if (row < 0 || row >= height || column < 0 || column >= width) continue;
-        const value = input.data[((n * channels + firstChannel + i) * height + row) * width + column] ?? NaN;
+        const [cellRow, cellColumn] = [cellUnder(mode, row, height), cellUnder(mode, column, width)];
+        if (cellRow === undefined || cellColumn === undefined) continue;
+        const value = input.data[((n * channels + firstChannel + i) * height + cellRow) * width + cellColumn] ?? NaN;
         sum += value * (weight.data[((o * depth + i) * kernel[0] + ky) * kernel[1] + kx] ?? NaN);
       }
   return sum;

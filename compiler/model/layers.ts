@@ -6,12 +6,13 @@
  */
 import type { CheckedLayer, LayerKind } from "../../language/checkedProgram.ts";
 import { flat, type Lowering, type LoweringContext, only } from "./layers/context.ts";
-import { slice } from "./layers/channels.ts";
+import { shuffle, slice } from "./layers/channels.ts";
 import { conv, fc } from "./layers/convolution.ts";
 import { activation, dropout, dropPath, prelu, scale, softmax } from "./layers/elementwise.ts";
 import { add, concat, mul } from "./layers/merges.ts";
 import { batchNorm, groupNorm, layerNorm, localResponseNorm } from "./layers/normalisation.ts";
 import { averagePool, maxPool, mixedPool } from "./layers/pooling.ts";
+import { adaptivePool, pad, upsample } from "./layers/resizing.ts";
 
 export type { LoweringContext } from "./layers/context.ts";
 
@@ -36,6 +37,10 @@ const lowerings: { readonly [K in LayerKind]: Lowering<K> } = {
   dropPath,
   scale,
   slice,
+  shuffle,
+  pad,
+  upsample,
+  adaptivePool,
 };
 
 export function lowerLayer(layer: CheckedLayer, inputs: readonly number[], context: LoweringContext): number {

@@ -3,13 +3,14 @@ import { shapeText } from "../checkedProgram.ts";
 import { defineLayer, type LayerEntry, type Site } from "../layerEntry.ts";
 import { ANY_NUMBER, integer, onOff, real } from "../parameterTypes.ts";
 import { optional, required } from "../signature.ts";
+import { checkDivides } from "./normalisation.ts";
 import { perChannel } from "./weights.ts";
 
 const scale = defineLayer({
   words: "scale",
   kind: "scale",
   doc: "Multiplies by a number; learned, by one for each channel that starts as this number.",
-  example: "scale 1e-6 learn on",
+  example: "scale 0.5 learn on",
   takes: "anything",
   keepsShape: true,
   inlined: true,
@@ -51,4 +52,17 @@ function isInside(first: number, count: number, site: Site): boolean {
   return false;
 }
 
-export const channelLayers: readonly LayerEntry[] = [scale, slice];
+const shuffle = defineLayer({
+  words: "shuffle",
+  kind: "shuffle",
+  doc: "Deals the channels of groups out in turn, the first of each group, then the second (ShuffleNet).",
+  example: "shuffle 4",
+  takes: "anything",
+  keepsShape: true,
+  arguments: { groups: required(integer(1), "the number of groups") },
+  options: {},
+  attributes: ({ groups }, site) => (checkDivides(groups, site) ? { groups } : undefined),
+  output: (_, input) => input,
+});
+
+export const channelLayers: readonly LayerEntry[] = [scale, slice, shuffle];

@@ -5,12 +5,14 @@ import { integer, maps, onOff, size } from "../parameterTypes.ts";
 import { optional, required, type Bound } from "../signature.ts";
 import { outputSides } from "../windows.ts";
 import { extentOf, fits, PADDING, PADDING_DOC, resolvePadding, SQUARE_ONE } from "./slidingWindow.ts";
+import { checkMode, MODE } from "./resizing.ts";
 import { weightAndBias } from "./weights.ts";
 
 const SLIDING = {
   stride: optional(size(1), SQUARE_ONE, "cells from one window to the next"),
   pad: optional(PADDING, "valid", PADDING_DOC),
   dilation: optional(size(1), SQUARE_ONE, "cells from one tap of the window to the next"),
+  mode: MODE,
 } as const;
 const BIAS = optional(onOff, true, "adds a learned number to each map");
 
@@ -69,9 +71,10 @@ const depthwise = defineLayer({
 
 type Sliding = Bound<typeof SLIDING>;
 
-function slidingWindow(kernel: Pair, { stride, pad, dilation }: Sliding, site: Site) {
+function slidingWindow(kernel: Pair, { stride, pad, dilation, mode }: Sliding, site: Site) {
   const padding = resolvePadding(pad, kernel, stride, dilation, site);
-  return padding === undefined ? undefined : { kernel, stride, padding, dilation };
+  if (padding === undefined || !checkMode(mode, padding, site)) return undefined;
+  return { kernel, stride, padding, mode, dilation };
 }
 
 function checkGroups(groups: number, outputs: number, site: Site, countSpan: { start: number; end: number }): boolean {

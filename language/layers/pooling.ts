@@ -105,8 +105,36 @@ const poolMixed = defineLayer({
   sight: ({ kernel, stride }) => ({ extent: kernel, stride }),
 });
 
+const poolTo = defineLayer({
+  words: "pool avg to",
+  kind: "adaptivePool",
+  doc: "Means of parts that are as equal as they can be, so that the output has a given size.",
+  example: "pool avg to 6x6",
+  takes: "maps",
+  arguments: { size: required(size(1), "the size of the output") },
+  options: {},
+  attributes: ({ size: output }, { input }) => ({
+    output,
+    window: [largestPart(input.height, output[0]), largestPart(input.width, output[1])],
+    stride: [input.height / output[0], input.width / output[1]],
+  }),
+  output: ({ output: [height, width] }, input) => ({ ...input, height, width }),
+  sight: ({ window, stride }) => ({ extent: window, stride }),
+});
+
+/**
+ * The most cells of `from` that one of `to` parts has: part j goes from floor(j·from/to) to ceil((j+1)·from/to). Its start
+ * lies r/to before j·from/to, with r a multiple of their common divisor g below `to`: from + to - g is the most of r + from.
+ */
+function largestPart(from: number, to: number): number {
+  return Math.ceil((from + to - commonDivisor(from, to)) / to);
+}
+
+const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));
+
 export const poolings: readonly LayerEntry[] = [
   pool("pool max", "maxPool", "The largest value of each window."),
   pool("pool avg", "averagePool", "The mean of each window; padding counts as zeros."),
+  poolTo,
   poolMixed,
 ];

@@ -7,12 +7,13 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isFileProblem, reasonOf, RuntimeFailure } from "../errors.ts";
 import { openAddress } from "./openAddress.ts";
 import { takeUpPart } from "./parts.ts";
+import { makeFolder } from "../files/makeFolder.ts";
 
 export interface Source {
   readonly url: string;
@@ -46,7 +47,7 @@ export async function withDownload<Result>(
 ): Promise<Result> {
   const part = `${path}.${process.pid}-${partNumber++}.part`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await takeUpPart(path, part);
     await fetchWhole(source, part, options);
     const result = await use(part);

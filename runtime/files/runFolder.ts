@@ -4,11 +4,12 @@
  * In: a path. Out: functions that write its files. What holds: every file is replaced as a whole (atomic.ts); a file of an
  * earlier run stays until the new one is complete and is then kept in `earlier-1`, `earlier-2`, ….
  */
-import { copyFile, link, mkdir, readdir, rm } from "node:fs/promises";
+import { copyFile, link, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../errors.ts";
 import type { EpochRecord } from "../train/epochRecord.ts";
 import { diskWriter, fileFailure, writeAtomically, type Writer } from "./atomic.ts";
+import { makeFolder } from "./makeFolder.ts";
 
 export interface RunFolder {
   readonly path: string;
@@ -59,7 +60,7 @@ function metricsLine(record: EpochRecord): string {
 /** Makes the folder; returns the function that saves an earlier run's file of a name before it is first replaced. */
 async function prepare(path: string, writer: Writer): Promise<(name: string) => Promise<void>> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     const probe = join(path, `.writable-${process.pid}`);
     try {
       await writer.write(probe, "");
@@ -81,7 +82,7 @@ async function prepare(path: string, writer: Writer): Promise<(name: string) => 
 async function keepFile(folder: string, kept: string, name: string): Promise<void> {
   const [from, to] = [join(folder, name), join(kept, name)];
   try {
-    await mkdir(kept, { recursive: true });
+    await makeFolder(kept);
     // A second name takes no space; some file systems have none.
     await link(from, to).catch(() => copyFile(from, to));
   } catch (problem) {

@@ -7,7 +7,14 @@
  */
 import { readFileSync } from "node:fs";
 import { pcg3d, uniform } from "../../compiler/nest/random.ts";
-import type { ActivationName, LayerAttributes, OptimizerRecipe, Padding, Pair } from "../../language/checkedProgram.ts";
+import type {
+  ActivationName,
+  LayerAttributes,
+  OptimizerRecipe,
+  Padding,
+  PaddingMode,
+  Pair,
+} from "../../language/checkedProgram.ts";
 
 export interface Tensor {
   /** `[]` for a single number. */
@@ -26,6 +33,8 @@ export interface GoldenConvolution {
   readonly groups: number;
   readonly bias: boolean;
   readonly same: boolean;
+  /** zeros, if not given */
+  readonly mode?: PaddingMode;
 }
 
 export interface GoldenPool {
@@ -82,6 +91,14 @@ export interface GoldenAttributes extends Record<ActivationName, GoldenActivatio
   softmax: LayerAttributes["softmax"];
   /** `x`, in evaluation mode: the identity */
   drop_path: { readonly probability: number; readonly training: false };
+  /** `x` */
+  pad: LayerAttributes["pad"];
+  /** `x` */
+  upsample: LayerAttributes["upsample"];
+  /** `x` */
+  adaptive_avg_pool2d: LayerAttributes["adaptivePool"];
+  /** `x` */
+  channel_shuffle: LayerAttributes["shuffle"];
   /** `x`, and `weight [C]` if it learns */
   scale: LayerAttributes["scale"];
   /** `x` */

@@ -165,6 +165,7 @@ test("attributes with all defaults resolved", () => {
     kernel: [2, 5],
     stride: [1, 1],
     padding: { top: 0, bottom: 1, left: 4, right: 4 },
+    mode: "zeros",
     dilation: [1, 2],
     groups: 2,
     bias: false,

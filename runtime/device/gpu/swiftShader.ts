@@ -6,7 +6,7 @@
  * so the caller must start itself again. What holds: the cache folder is complete or absent, never half unpacked.
  */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +14,7 @@ import { brotliDecompress } from "node:zlib";
 import { extract } from "tar";
 import { defaultCacheFolder } from "../../files/cacheFolder.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
+import { makeFolder } from "../../files/makeFolder.ts";
 
 /** The last line of versions that runs on Node 20; about 66 MB, most of it a browser. */
 export const swiftShaderPackage = "@sparticuz/chromium@147";
@@ -67,7 +68,7 @@ async function versionOf(folder: string): Promise<string> {
 /** Unpacks beside the folder, then renames: another process sees all of it or nothing. */
 async function unpack(archive: string, cache: string, folder: string): Promise<void> {
   try {
-    await mkdir(cache, { recursive: true });
+    await makeFolder(cache);
     const beside = await mkdtemp(join(cache, "unpacking-"));
     try {
       const tar = join(beside, "swiftshader.tar");

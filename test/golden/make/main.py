@@ -22,6 +22,7 @@ from layers import activation_cases, linear_cases, loss_cases, normalisation_cas
 from merges import merge_cases
 from optimizers import optimizer_cases
 from pools import pool_cases
+from resizing import resizing_cases
 from training import training_cases
 from writing import write_lines
 
@@ -31,7 +32,7 @@ FOLDER = Path(__file__).resolve().parent.parent
 def operator_cases():
     return (
         convolution_cases() + pool_cases() + normalisation_cases() + linear_cases() + shape_cases()
-        + activation_cases() + loss_cases() + merge_cases() + channel_cases()
+        + activation_cases() + loss_cases() + merge_cases() + channel_cases() + resizing_cases()
     )
 
 
