@@ -95,7 +95,9 @@ async function advice(gpu: Awaited<ReturnType<typeof examineGpu>>, cpuWorks: boo
   const hardware = gpu.adapters.find(({ description }) => !description.software);
   if (hardware) return [`cnnc train uses the GPU, ${hardware.description.name}.`];
   const lines = [
-    cpuWorks ? "cnnc train uses the CPU device: no GPU can be reached by WebGPU." : "cnnc train finds no device here.",
+    cpuWorks
+      ? "cnnc train uses the CPU device: WebGPU reaches no hardware GPU here."
+      : "cnnc train finds no device here.",
     "",
     "For a faster one: if this machine has a GPU, install its Vulkan driver",
     "  Debian, Ubuntu (AMD, Intel)   apt-get install mesa-vulkan-drivers",

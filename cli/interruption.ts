@@ -14,14 +14,21 @@ export interface Interruption {
   readonly stop: () => Promise<void>;
 }
 
+/** Milliseconds in which a second signal is the first one again: npm passes on what the terminal has sent to all. */
+const echo = 50;
+
 const signals = ["SIGINT", "SIGTERM"] as const;
 
 export function createInterruption(onFirst: () => void): Interruption {
   const controller = new AbortController();
+  let first = 0;
   const listener = (): void => {
-    if (controller.signal.aborted) process.exit(exitCode.interrupted);
-    controller.abort();
-    onFirst();
+    const now = performance.now();
+    if (!controller.signal.aborted) {
+      first = now;
+      controller.abort();
+      onFirst();
+    } else if (now - first > echo) process.exit(exitCode.interrupted);
   };
   return {
     signal: controller.signal,

@@ -178,7 +178,7 @@ function sayFarewell({ program, context }: Job, folder: RunFolder, result: Train
   const { out, err } = context;
   const { records, best, steps, status } = result;
   const { recipe } = program;
-  const width = Math.min(60, (out.columns ?? 80) - 8);
+  const width = Math.min(60, (out.columns || 80) - 8);
   if (records.length > 0) out.write(`\n${curveText(records, { epochs: recipe.epochs, width }).trimEnd()}\n\n`);
   if (best) out.write(`best: ${(100 * best.testAccuracy).toFixed(1)} % of the test images after epoch ${best.epoch}\n`);
   for (const warning of result.warnings) err.write(`warning: ${warning}\n`);

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * The runtime for Node.js as a library: devices, data sets, training, files, reports.
  */

@@ -11,7 +11,7 @@ import { holdGpu } from "./dawn.ts";
 import { watchFailures } from "./failure.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
 import { createPipelines } from "./pipelines.ts";
-import type { GpuSession } from "./session.ts";
+import type { GpuSession } from "./gpuSession.ts";
 import { openSession } from "./session.ts";
 
 export interface GpuDevice extends Device {

@@ -5,15 +5,9 @@
  * Each dispatch has a pass of its own here, so the sum is a little more than a step takes.
  */
 import { bufferUsage, mapModeRead } from "./dawn.ts";
+import type { KernelTime } from "./gpuSession.ts";
 import type { PreparedDispatch } from "./programs.ts";
 import { encodeDispatch } from "./programs.ts";
-
-/** What one dispatch of a program took on the device. */
-export interface KernelTime {
-  /** Index in the plan's kernels. */
-  readonly kernel: number;
-  readonly milliseconds: number;
-}
 
 /** WebGPU's largest query set. */
 const largestQuerySet = 4096;

@@ -5,7 +5,6 @@
  * while a run is under way; every wait ends with a `GpuError` if the device fails; nothing is awaited while it works.
  */
 import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
-import type { Session } from "../device.ts";
 import { mebibytes } from "./adapter.ts";
 import { checkWrite, createBuffers, readBytes, writeBytes } from "./buffers.ts";
 import type { FailureWatch } from "./failure.ts";
@@ -15,16 +14,10 @@ import type { Pace } from "./pacing.ts";
 import { newPace, runPaced } from "./pacing.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { createOperationQueue } from "./operationQueue.ts";
-import type { KernelTime } from "./profile.ts";
+import type { GpuSession } from "./gpuSession.ts";
 import { profileDispatches } from "./profile.ts";
 import type { PreparedDispatch } from "./programs.ts";
 import { preparePrograms, submitSteps } from "./programs.ts";
-
-/** A session that can also time single dispatches. */
-export interface GpuSession extends Session {
-  /** Runs a program once and times each dispatch; undefined where the adapter has no timestamps. */
-  profile(program: string): Promise<readonly KernelTime[] | undefined>;
-}
 
 /** Encoding costs memory until the work is done. */
 const largestSubmit = 4000;
