@@ -4,7 +4,7 @@
  * In: an open device. Out: the best of several candidates each, and which it was. What holds: each candidate runs until its
  * time is known; the best run counts, since whatever disturbs a measurement makes it slower.
  */
-import { calibrationFor, type CalibrationProgram } from "../../compiler/plan/calibration.ts";
+import { calibrationFor, type CalibrationProgram } from "../../compiler/calibration/calibration.ts";
 import type { Device, Session } from "../device/device.ts";
 
 export interface Measured {
@@ -41,6 +41,12 @@ export async function measurePeaks(device: Device): Promise<Peaks> {
   } finally {
     await session.close();
   }
+}
+
+/** The better of two measurements, one by one. */
+export function bestOf(a: Peaks, b: Peaks): Peaks {
+  const better = (of: keyof Peaks): Measured => (a[of].rate >= b[of].rate ? a[of] : b[of]);
+  return { multiplyAdds: better("multiplyAdds"), memory: better("memory"), cache: better("cache") };
 }
 
 /** Milliseconds of a program's one dispatch; by our own clock where the device has none. */

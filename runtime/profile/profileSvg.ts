@@ -20,7 +20,7 @@ export function profileSvg(profile: Profile): string {
   const { model, program, batch, device, stepMilliseconds } = profile;
   const rows = rowsOf(profile.kernels);
   const timelineTop = 96;
-  const timelineBottom = timelineTop + rows.length * rowHeight + 26;
+  const timelineBottom = timelineTop + rows.length * rowHeight;
   const height = timelineBottom + rooflineHeight;
   const title = `${model}: ${program}, batch ${batch}, ${stepMilliseconds.toFixed(2)} ms`;
   return svgDocument(width, height, [
@@ -31,7 +31,7 @@ export function profileSvg(profile: Profile): string {
     ...roofline(profile, {
       left: margin.left,
       right: width - margin.right,
-      top: timelineBottom + 30,
+      top: timelineBottom + 24,
       bottom: height - 56,
     }),
   ]);
@@ -68,10 +68,10 @@ interface Row {
   readonly pieces: readonly Piece[];
 }
 
-/** Time in rows of equal length: one for every thirty kernels or so, six at most. */
+/** Time in rows of equal length: one for every sixteen kernels or so, six at most. */
 function rowsOf(kernels: readonly KernelProfile[]): Row[] {
   const total = totalOf("", kernels).milliseconds;
-  const count = Math.min(6, Math.max(1, Math.ceil(kernels.length / 30)));
+  const count = Math.min(6, Math.max(1, Math.ceil(kernels.length / 16)));
   const length = Math.max(1e-6, total / count);
   const pieces: Piece[] = [];
   let now = 0;

@@ -24,7 +24,7 @@ interface Dot {
 
 interface Scales {
   readonly box: Box;
-  /** Exponents of ten at both ends. */
+  /** Powers of ten at both ends. */
   readonly x: readonly [number, number];
   readonly y: readonly [number, number];
   readonly place: (intensity: number, rate: number) => Point;
@@ -47,27 +47,22 @@ export function roofline(profile: Profile, box: Box): string[] {
   const inOrder = dots.toSorted((a, b) => b.kernel.milliseconds - a.kernel.milliseconds);
   return [
     ...axes(scales),
-    ...bandwidthLine(scales, peaks.memory.rate, peaks.multiplyAdds.rate, "copies in memory"),
-    ...bandwidthLine(scales, peaks.cache.rate, peaks.multiplyAdds.rate, "copies in caches"),
+    ...bandwidthLines(scales, peaks),
     ...peakLine(scales, peaks.multiplyAdds.rate),
     ...inOrder.map((dot) => dotOf(dot, scales, total)),
     ...labelsOf(inOrder.slice(0, mostLabels), scales),
   ];
 }
 
+/** Room above the peak, as a power of ten; what is slower than so many below it lies on the lower edge. */
+const above = 0.2;
+const below = 3;
+
 function scalesFor(dots: readonly Dot[], peak: number, box: Box): Scales {
-  const decades = (values: readonly number[], least: number, most: number): [number, number] => [
-    Math.min(least, ...values.map((value) => Math.floor(Math.log10(value)))),
-    Math.max(most, ...values.map((value) => Math.ceil(Math.log10(value)))),
-  ];
-  // The many tiny kernels at the bottom would take most of the room.
-  const shown = dots.filter(({ rate }) => rate >= peak / 1e4);
-  const x = decades(
-    shown.map(({ intensity }) => intensity),
-    -1,
-    2,
-  );
-  const y = decades([...shown.map(({ rate }) => rate), peak], 0, 1);
+  const top = Math.log10(Math.max(peak, ...dots.map(({ rate }) => rate)));
+  const y = [top - below, top + above] as const;
+  const exponents = dots.map(({ intensity }) => Math.log10(intensity));
+  const x = [Math.max(-2, Math.min(-1, ...exponents) - 0.1), Math.max(2, ...exponents) + 0.2] as const;
   const along = (value: number, [low, high]: readonly [number, number]): number =>
     Math.min(1, Math.max(0, (Math.log10(value) - low) / (high - low)));
   const place = (intensity: number, rate: number): Point => [
@@ -78,15 +73,15 @@ function scalesFor(dots: readonly Dot[], peak: number, box: Box): Scales {
 }
 
 function axes({ box, x, y, place }: Scales): string[] {
-  const parts: string[] = [];
-  for (let power = x[0]; power <= x[1]; power++) {
+  const parts: string[] = [segment([box.left, box.bottom], [box.right, box.bottom], `stroke="${ink.axis}"`)];
+  for (let power = Math.ceil(x[0]); power <= x[1]; power++) {
     const [at] = place(10 ** power, 1);
     parts.push(segment([at, box.top], [at, box.bottom], `stroke="${ink.grid}"`));
     parts.push(text(at, box.bottom + 18, powerText(power), `${small} text-anchor="middle"`));
   }
-  for (let power = y[0]; power <= y[1]; power++) {
+  for (let power = Math.ceil(y[0]); power <= y[1]; power++) {
     const [, at] = place(1, 10 ** power);
-    parts.push(segment([box.left, at], [box.right, at], `stroke="${power === y[0] ? ink.axis : ink.grid}"`));
+    parts.push(segment([box.left, at], [box.right, at], `stroke="${ink.grid}"`));
     parts.push(text(box.left - 10, at + 4, powerText(power), `${small} text-anchor="end"`));
   }
   const [centre, middle] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
@@ -109,20 +104,44 @@ function peakLine({ box, place }: Scales, peak: number): string[] {
   ];
 }
 
-/** `rate = bandwidth · intensity`, from the bottom or the left edge up to the peak. */
-function bandwidthLine({ x, y, place }: Scales, bandwidth: number, peak: number, name: string): string[] {
-  const first = Math.max(10 ** x[0], 10 ** y[0] / bandwidth);
-  const last = Math.min(10 ** x[1], peak / bandwidth);
-  if (!(bandwidth > 0) || first >= last) return [];
-  const [from, to] = [place(first, first * bandwidth), place(last, last * bandwidth)];
-  const angle = (Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI;
-  const isMemory = name.endsWith("memory");
-  // Names stand on either side, since the lines may be close.
-  const at: Point = [from[0] + 0.12 * (to[0] - from[0]), from[1] + 0.12 * (to[1] - from[1])];
-  const style = `font-size="12" fill="${ink.faint}" transform="rotate(${angle.toFixed(1)} ${at[0].toFixed(1)} ${at[1].toFixed(1)})"`;
+/** The name of the faster one stands above its line, that of the other one below: they may be close. */
+function bandwidthLines(scales: Scales, { memory, cache, multiplyAdds }: Profile["peaks"]): string[] {
+  const isCacheFaster = cache.rate >= memory.rate;
   return [
-    segment(from, to, `stroke="${ink.faint}" stroke-width="1.5"${isMemory ? "" : ' stroke-dasharray="6 4"'}`),
-    text(at[0], at[1] + (isMemory ? 16 : -7), `${name}: ${bandwidth.toFixed(0)} GB/s`, style),
+    ...bandwidthLine(scales, multiplyAdds.rate, {
+      rate: memory.rate,
+      name: "memory",
+      dashes: "",
+      isAbove: !isCacheFaster,
+    }),
+    ...bandwidthLine(scales, multiplyAdds.rate, {
+      rate: cache.rate,
+      name: "caches",
+      dashes: "6 4",
+      isAbove: isCacheFaster,
+    }),
+  ];
+}
+
+interface Bandwidth {
+  readonly rate: number;
+  readonly name: string;
+  readonly dashes: string;
+  readonly isAbove: boolean;
+}
+
+/** `operations a second = bandwidth · intensity`, from the bottom or the left edge up to the peak. */
+function bandwidthLine({ x, y, place }: Scales, peak: number, { rate, name, dashes, isAbove }: Bandwidth): string[] {
+  const first = Math.max(10 ** x[0], 10 ** y[0] / rate);
+  const last = Math.min(10 ** x[1], peak / rate);
+  if (!(rate > 0) || first >= last) return [];
+  const [from, to] = [place(first, first * rate), place(last, last * rate)];
+  const angle = ((Math.atan2(to[1] - from[1], to[0] - from[0]) * 180) / Math.PI).toFixed(1);
+  const at: Point = [from[0] + 0.12 * (to[0] - from[0]), from[1] + 0.12 * (to[1] - from[1])];
+  const turned = `transform="rotate(${angle} ${at[0].toFixed(1)} ${at[1].toFixed(1)})"`;
+  return [
+    segment(from, to, `stroke="${ink.faint}" stroke-width="1.5" stroke-dasharray="${dashes || "none"}"`),
+    text(at[0], at[1] + (isAbove ? -7 : 16), `copies in ${name}: ${rate.toFixed(0)} GB/s`, `${small} ${turned}`),
   ];
 }
 

@@ -9,7 +9,7 @@ import { add, index, multiply, variable } from "../nest/integer.ts";
 import { laneName, type Expression, type LoopNest, type Statement, workgroupName } from "../nest/loopNest.ts";
 import type { Target } from "../target.ts";
 import { planOfNests } from "./nestPlan.ts";
-import type { ExecutionPlan } from "./plan.ts";
+import type { ExecutionPlan } from "../plan/plan.ts";
 
 /** Independent accumulators of a lane, and how often they are advanced in one turn of the loop. */
 export interface ChainShape {

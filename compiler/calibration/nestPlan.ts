@@ -8,8 +8,8 @@ import { printNest } from "../nest/printNest.ts";
 import { printWasmModule } from "../print/wasm/printWasm.ts";
 import { printWgsl } from "../print/wgsl/printWgsl.ts";
 import type { Target } from "../target.ts";
-import { fileName } from "./names.ts";
-import type { ExecutionPlan, PlanKernel } from "./plan.ts";
+import { fileName } from "../plan/names.ts";
+import type { ExecutionPlan, PlanKernel } from "../plan/plan.ts";
 
 const elementBytes = { f32: 4, u32: 4, u8: 1 } as const;
 
