@@ -12,7 +12,13 @@ import { watchFailures } from "./failure.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
 import { createPipelines } from "./pipelines.ts";
 import type { GpuSession } from "./gpuSession.ts";
-import { openSession } from "./session.ts";
+import { memoryRequirements, openSession } from "./session.ts";
+
+export interface GpuOptions {
+  readonly allowSoftware: boolean;
+  /** Only the limits that every adapter has: what runs here runs everywhere. */
+  readonly defaultLimits?: boolean;
+}
 
 export interface GpuDevice extends Device {
   open(plan: ExecutionPlan): Promise<GpuSession>;
@@ -22,11 +28,11 @@ export interface GpuDevice extends Device {
  * Opens the preferred adapter. Throws a `GpuError`: `no-webgpu` or `no-adapter`, with what to install, where there is none
  * (or only a software adapter, unless `allowSoftware`).
  */
-export async function openGpuDevice(options: { readonly allowSoftware: boolean }): Promise<GpuDevice> {
+export async function openGpuDevice(options: GpuOptions): Promise<GpuDevice> {
   const { gpu, release } = await holdGpu();
   try {
     const adapter = await chooseAdapter(gpu, options.allowSoftware);
-    const device = await requestDevice(adapter);
+    const device = await requestDevice(adapter, options.defaultLimits ?? false);
     return createGpuDevice(adapter, device, release);
   } catch (problem) {
     release();
@@ -34,9 +40,9 @@ export async function openGpuDevice(options: { readonly allowSoftware: boolean }
   }
 }
 
-async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promise<GPUDevice> {
   try {
-    return await adapter.requestDevice(deviceRequest(adapter));
+    return await adapter.requestDevice(deviceRequest(adapter, defaultLimits));
   } catch (problem) {
     throw new GpuError(
       "no-adapter",
@@ -53,7 +59,8 @@ function createGpuDevice(adapter: GPUAdapter, device: GPUDevice, release: () => 
   let closed = false;
   return {
     description: describeAdapter(adapter),
-    target: targetOf(adapter),
+    target: targetOf(adapter, device.limits),
+    requirements: (plan) => memoryRequirements(device, plan),
     async open(plan) {
       if (plan.target !== "wgsl")
         throw new GpuError(
