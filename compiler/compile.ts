@@ -162,7 +162,8 @@ function memoryUse({ nest, tensors: bound }: LoweredKernel, tensors: ReadonlyMap
   return { accesses, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
 }
 
-function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {
+/** The temporaries and states that a dispatch touches. */
+export function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {
   const reads = new Set<number>();
   const writes = new Set<number>();
   lowered.nest.bindings.forEach((binding, i) => {
