@@ -22,6 +22,8 @@ import { byteLength, type Placement, placeStates, placeTemporaries, type Use } f
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
+import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
+import { winogradRule } from "./rewrite/winograd.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 import { backendFor } from "./schedule/backends.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
@@ -72,7 +74,9 @@ export function compile(model: CheckedModel, recipe: TrainingRecipe, options: Co
 }
 
 export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fuse">): FusedGraph {
-  return fuseGraph(graph, backendFor(options.target).costs, options.fuse ?? true);
+  const { costs, winograd } = backendFor(options.target);
+  const isFused = options.fuse ?? true;
+  return fuseGraph(winograd && isFused ? rewriteGraph(graph, winogradRule(winograd)) : graph, costs, isFused);
 }
 
 /** Splits, schedules and lowers every kernel of a program. */

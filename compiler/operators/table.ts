@@ -16,6 +16,7 @@ import {
   reshape,
   state,
 } from "./tensors.ts";
+import { batchMatmul, tileJoin, tileSplit } from "./tiles.ts";
 import { window, windowPlace, windowRoute, windowSpread } from "./windows.ts";
 
 export const operators: { readonly [K in OperatorName]: Operator<K> } = {
@@ -38,5 +39,8 @@ export const operators: { readonly [K in OperatorName]: Operator<K> } = {
   part,
   pack,
   gather,
+  tileSplit,
+  tileJoin,
+  batchMatmul,
   normalizeBatch,
 };

@@ -30,6 +30,8 @@ export interface Analysis {
   readonly accesses: readonly Access[];
   /** Coordinates of each operand over the axes. */
   readonly operands: ReadonlyMap<string, readonly Index[]>;
+  /** Axes of which tests single out places: what is computed differs from one to the next. */
+  readonly enumerated: ReadonlySet<string>;
   /** Arithmetic operations of one step of all bodies, and of one output element. */
   readonly bodyOperations: number;
   readonly outputOperations: number;
@@ -59,6 +61,7 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
   const along = symbolic(false);
   const accesses = new Map<string, Access>();
   const operands = new Map<string, readonly Index[]>();
+  const enumerated = new Set<string>();
   let operations = 0;
 
   const addressOf = (tensor: number, at: readonly Index[]): Index =>
@@ -72,6 +75,8 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
         visit(test.left, operand, false);
         visit(test.right, operand, false);
       } else if (test.kind === "all") test.tests.forEach((inner) => visitTest(inner, operand));
+      else if (test.kind === "inRange" && test.minimum === test.maximum)
+        for (const { name } of axes) if (test.index.terms.length === 1 && factorOf(test.index, name)) enumerated.add(name);
     };
     const visit = (value: Value, operand: string | undefined, guarded: boolean): void => {
       if (seen.has(value)) return;
@@ -120,7 +125,7 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
     const address = addressOf(tensor, coordinates);
     accesses.set(`store ${tensor}`, { tensor, address, operand: undefined, guarded: false, kind: "store" });
   }
-  return { axes, accesses: [...accesses.values()], operands, bodyOperations, outputOperations };
+  return { axes, accesses: [...accesses.values()], operands, enumerated, bodyOperations, outputOperations };
 }
 
 /** The divisor by which an axis is divided in some address (2 under a stride-2 pooling window), else 1. */

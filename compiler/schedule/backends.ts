@@ -1,14 +1,17 @@
 /** What differs between targets before printing: costs, splits and default schedules, one entry for each target. */
 import type { CostModel } from "../fusion/inline.ts";
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { type WinogradCosts } from "../rewrite/winograd.ts";
 import type { Target } from "../target.ts";
-import { padRows } from "./padRows.ts";
+import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
 import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
+  /** What fast convolutions cost; without it there are none. */
+  readonly winograd?: WinogradCosts;
   readonly split: (kernel: Kernel, target: T) => readonly number[];
   /** How tensors lie in memory. */
   readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
@@ -18,8 +21,9 @@ export interface Backend<T extends Target = Target> {
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
+    winograd: { split: 10, join: 6, groupElements: 1 << 17 },
     split: splitForWasm,
-    place: (tensors) => tensors,
+    place: padPlanes,
     schedule: scheduleForWasm,
   },
   wgsl: {

@@ -52,14 +52,20 @@ function loadCost(access: Access, axis: string): number {
 function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
   let best: { axis: string; cost: number } | undefined;
   const scalarCost = analysis.accesses.length * lanes + analysis.bodyOperations + analysis.outputOperations;
+  // Loads are counted for a whole tile where its places are singled out, stores for one place.
+  const stores = analysis.axes.reduce(
+    (count, { name, extent }) => count * (analysis.enumerated.has(name) ? extent : windowStep(analysis, name)),
+    1,
+  );
   for (const axis of analysis.axes) {
-    if (axis.extent < lanes || !mayVectorise(kernel, axis)) continue;
+    if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
     const waste = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
     let cost = 0.1 * (analysis.bodyOperations + analysis.outputOperations);
     for (const access of analysis.accesses) {
       // Stores and what the outputs read happen once for a whole reduction.
       const share = access.kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05;
-      cost += share * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
+      const times = access.kind === "store" ? stores : 1;
+      cost += share * times * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
     }
     if (best === undefined || cost * waste < best.cost - 1e-9) best = { axis: axis.name, cost: cost * waste };
   }
@@ -211,28 +217,33 @@ function chooseStages(
   });
 }
 
+/** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
+const mostMapPoints = 48;
+
 function scheduleMap(kernel: Kernel, analysis: Analysis): Schedule {
   const vector = chooseVector(kernel, analysis);
   const tile = new Map<string, number>();
   for (const axis of analysis.axes) {
-    if (axis.name === vector) {
-      const row = 8 * lanes;
-      const step = axis.extent <= 2 * row ? axis.extent : row;
-      tile.set(
-        axis.name,
-        kernel.inPlace ? (divisorsOf(axis.extent).findLast((d) => d % lanes === 0 && d <= 16) ?? 4) : step,
-      );
-    } else {
-      const window = windowStep(analysis, axis.name);
-      tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
-    }
+    const window = windowStep(analysis, axis.name);
+    if (analysis.enumerated.has(axis.name) && axis.extent <= mostMapPoints) tile.set(axis.name, axis.extent);
+    else tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
   }
+  if (vector !== undefined) tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, vector));
   const grid = chooseGrid(analysis, vector, tile);
   const loops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = tile.get(axis.name) ?? 1;
     return step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
   });
   return finish(vector, grid, loops, []);
+}
+
+/** Elements of the vector axis that one turn computes: a short row whole, of longer ones as much as stays in registers. */
+function vectorStep(kernel: Kernel, extent: number, tile: ReadonlyMap<string, number>, vector: string): number {
+  let points = 1;
+  for (const [axis, step] of tile) if (axis !== vector) points *= step;
+  const row = lanes * Math.max(1, Math.min(8, Math.floor(mostMapPoints / points)));
+  if (kernel.inPlace) return divisorsOf(extent).findLast((d) => d % lanes === 0 && d <= Math.min(16, row)) ?? lanes;
+  return extent <= 2 * row && extent / lanes <= mostMapPoints ? (points > 1 && extent > row ? row : extent) : row;
 }
 
 function finish(
