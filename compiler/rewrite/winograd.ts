@@ -32,7 +32,10 @@ interface Plan {
 }
 
 const tileOutputs = [4, 2] as const;
+/** Larger tiles lose digits, and do not fit registers. */
+const largestTile = 6;
 const mostImages = 64;
+const lanes = 4;
 
 function isPlain({ kernel, stride, dilation, groups }: ConvolutionAttributes): boolean {
   const isOne = (pair: readonly [number, number]): boolean => pair[0] === 1 && pair[1] === 1;
@@ -47,11 +50,12 @@ function planOf(
 ): Plan | undefined {
   const { images, from, to } = counts;
   const direct = r * r * from * to;
+  const whole = (channels: number): number => Math.ceil(channels / lanes) * lanes;
   let best: { readonly plan: Plan; readonly cost: number } | undefined;
   for (const m of tileOutputs) {
-    if (grid.some((extent) => extent % m !== 0)) continue;
+    if (m + r - 1 > largestTile || grid.some((extent) => extent % m !== 0)) continue;
     const elements = (m + r - 1) ** 2;
-    const cost = (elements * (from * to + costs.split * from + costs.join * to)) / (m * m);
+    const cost = (elements * (from * to + costs.split * whole(from) + costs.join * whole(to))) / (m * m);
     if (cost >= direct || (best && cost >= best.cost)) continue;
     const tiles = [grid[0] / m, grid[1] / m] as const;
     const perImage = tiles[0] * tiles[1] * elements * (from + to);

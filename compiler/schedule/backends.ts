@@ -21,7 +21,7 @@ export interface Backend<T extends Target = Target> {
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
-    winograd: { split: 10, join: 6, groupElements: 1 << 17 },
+    winograd: { split: 14, join: 16, groupElements: 1 << 17 },
     split: splitForWasm,
     place: padPlanes,
     schedule: scheduleForWasm,

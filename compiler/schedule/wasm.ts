@@ -51,22 +51,22 @@ function loadCost(access: Access, axis: string): number {
 /** The axis whose consecutive elements become lanes: the one with the cheapest loads and stores and the least waste. */
 function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
   let best: { axis: string; cost: number } | undefined;
-  const scalarCost = analysis.accesses.length * lanes + analysis.bodyOperations + analysis.outputOperations;
   // Loads are counted for a whole tile where its places are singled out, stores for one place.
   const stores = analysis.axes.reduce(
     (count, { name, extent }) => count * (analysis.enumerated.has(name) ? extent : windowStep(analysis, name)),
     1,
   );
+  const operations = 0.1 * (analysis.bodyOperations + analysis.outputOperations);
+  // Stores and what the outputs read happen once for a whole reduction.
+  const times = ({ kind }: Access): number =>
+    (kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05) * (kind === "store" ? stores : 1);
+  const scalarCost = lanes * analysis.accesses.reduce((sum, access) => sum + times(access), operations);
   for (const axis of analysis.axes) {
     if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
     const waste = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
-    let cost = 0.1 * (analysis.bodyOperations + analysis.outputOperations);
-    for (const access of analysis.accesses) {
-      // Stores and what the outputs read happen once for a whole reduction.
-      const share = access.kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05;
-      const times = access.kind === "store" ? stores : 1;
-      cost += share * times * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
-    }
+    let cost = operations;
+    for (const access of analysis.accesses)
+      cost += times(access) * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
     if (best === undefined || cost * waste < best.cost - 1e-9) best = { axis: axis.name, cost: cost * waste };
   }
   return best && best.cost < scalarCost ? best.axis : undefined;
