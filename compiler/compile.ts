@@ -11,13 +11,21 @@ import { splitReduction } from "./fusion/split.ts";
 import { type Graph, InvariantError, size, type StateTensor } from "./graph/graph.ts";
 import { resolveStorage } from "./lower/bindings.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
-import { type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
+import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
 import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";
 import { countAccesses } from "./nest/countAccesses.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
 import { printNest } from "./nest/printNest.ts";
 import { mergeBindings } from "./plan/mergeBindings.ts";
-import { fileName, kernelHeader, kernelName, togetherHeader, togetherName, withReads } from "./plan/names.ts";
+import {
+  chainName,
+  fileName,
+  kernelHeader,
+  kernelName,
+  togetherHeader,
+  togetherName,
+  withReads,
+} from "./plan/names.ts";
 import { byteLength, type Placement, placeStates, placeTemporaries, type Use } from "./plan/memory.ts";
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
@@ -26,6 +34,7 @@ import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import { winogradRule } from "./rewrite/winograd.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 import { backendFor } from "./schedule/backends.ts";
+import { type Chain, scratchTensors } from "./schedule/chains.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
 
@@ -92,20 +101,45 @@ export function scheduleProgram(program: FusedGraph, target: Target): ScheduledP
     return [first, second];
   });
   const tensors = backend.place(stored);
-  const inputs = kernels.map((kernel, i): LoweringInput => {
-    const schedule = backend.schedule(kernel, tensors, target);
-    const isParts = kernels[i + 1]?.outputs === kernel.outputs;
+  const chains =
+    backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
+  const inScratch = chains.flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
+  const placed = new Map([...tensors, ...inScratch]);
+  const inputOf = (number: number, chunks: number | undefined): LoweringInput[] => {
+    const kernel = kernels[number];
+    if (!kernel) return [];
+    const schedule = backend.schedule(kernel, tensors, target, chunks);
+    const isParts = kernels[number + 1]?.outputs === kernel.outputs;
     const name = kernelName(kernel, isParts);
     const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
-    return { kernel, schedule, tensors, name, header: kernelHeader(kernel, tensors, schedule), subgroupSize };
-  });
+    const header = kernelHeader(kernel, tensors, schedule);
+    return [{ kernel, schedule, tensors: placed, name, header, subgroupSize }];
+  };
+  const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
+  const dispatches = backend.chain
+    ? inputs.map(lowerChain)
+    : arrange(inputs.flat(), target.kind === "wgsl" ? target.maximumBindings : 0);
   return {
     name: program.name,
-    tensors,
-    dispatches: arrange(inputs, target.kind === "wgsl" ? target.maximumBindings : 0).map((dispatch) => ({
-      ...dispatch,
-      lowered: withReads(dispatch.lowered, tensors),
-    })),
+    tensors: placed,
+    dispatches: dispatches.map((dispatch) => ({ ...dispatch, lowered: withReads(dispatch.lowered, placed) })),
+  };
+}
+
+function scheduled({ kernel, schedule, name }: LoweringInput): ScheduledKernel {
+  return { kernel, schedule, name };
+}
+
+function lowerChain(members: readonly LoweringInput[]): ScheduledDispatch {
+  const [only] = members;
+  if (only && members.length === 1) return { name: only.name, kernels: [scheduled(only)], lowered: lowerKernel(only) };
+  const lanes = Math.max(...members.map(({ schedule }) => schedule.lanes));
+  const inputs = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
+  const name = chainName(inputs.map((input) => input.name));
+  return {
+    name,
+    kernels: inputs.map(scheduled),
+    lowered: lowerChained(inputs, { name, header: togetherHeader(inputs) }),
   };
 }
 

@@ -45,6 +45,8 @@ export interface StoredTensor {
   readonly storage:
     | { readonly kind: "state"; readonly state: string }
     | { readonly kind: "temporary" }
+    /** Memory of a thread; of the whole tensor, cut along its first axis, the part of the current chunk. */
+    | { readonly kind: "scratch"; readonly chunks: number }
     /** The same memory as another stored tensor, from an element offset on. */
     | { readonly kind: "alias"; readonly of: number; readonly offset: number };
 }

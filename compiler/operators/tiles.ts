@@ -24,8 +24,18 @@ function createTransform(matrix: Matrix): (where: string, read: (row: number, co
   return (where, read) => {
     const found = known.get(where);
     if (found) return found;
-    const columns = places.map((column) => applyMatrix(matrix, places.map((row) => read(row, column))));
-    const elements = matrix.flatMap((_, row) => applyMatrix(matrix, columns.map((of) => of[row] ?? value.zero)));
+    const columns = places.map((column) =>
+      applyMatrix(
+        matrix,
+        places.map((row) => read(row, column)),
+      ),
+    );
+    const elements = matrix.flatMap((_, row) =>
+      applyMatrix(
+        matrix,
+        columns.map((of) => of[row] ?? value.zero),
+      ),
+    );
     if (known.size >= mostTiles) known.clear();
     known.set(where, elements);
     return elements;

@@ -114,7 +114,11 @@ function filterGradient(pieces: Pieces, input: number, gradient: number, padding
   return add("tileJoin", { matrix: matrices.outputs, images, tiles: [1, 1] }, [sums], "filters");
 }
 
-type Rewrite<N extends ConvolutionNode> = (node: N, context: RewriteContext, costs: WinogradCosts) => number | undefined;
+type Rewrite<N extends ConvolutionNode> = (
+  node: N,
+  context: RewriteContext,
+  costs: WinogradCosts,
+) => number | undefined;
 
 const rewriteConv: Rewrite<ConvolutionNode & { operator: "conv" }> = ({ attributes, shape }, context, costs) => {
   const { kernel, padding } = attributes;
@@ -128,7 +132,11 @@ const rewriteConv: Rewrite<ConvolutionNode & { operator: "conv" }> = ({ attribut
 };
 
 /** The filter turned by half a turn meets the gradient, padded to give the input's extent. */
-const rewriteConvInput: Rewrite<ConvolutionNode & { operator: "convInput" }> = ({ attributes, shape }, context, costs) => {
+const rewriteConvInput: Rewrite<ConvolutionNode & { operator: "convInput" }> = (
+  { attributes, shape },
+  context,
+  costs,
+) => {
   const { kernel, padding } = attributes;
   const [gradient = -1, weight = -1] = context.inputs;
   const [images, to, ...grid] = four(shape);

@@ -11,6 +11,7 @@ import { axisName } from "./schedule.ts";
 
 export interface Access {
   readonly tensor: number;
+  readonly coordinates: readonly Index[];
   readonly address: Index;
   /** The operand it is part of, if any. */
   readonly operand: string | undefined;
@@ -50,7 +51,17 @@ export function dependsOn(access: Access, axis: string): boolean {
   return variablesOf(access.address).has(axis);
 }
 
+const analyses = new WeakMap<Kernel, { readonly tensors: ReadonlyMap<number, StoredTensor>; readonly of: Analysis }>();
+
 export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Analysis {
+  const known = analyses.get(kernel);
+  if (known?.tensors === tensors) return known.of;
+  const of = makeAnalysis(kernel, tensors);
+  analyses.set(kernel, { tensors, of });
+  return of;
+}
+
+function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Analysis {
   const axes: Axis[] = [
     ...kernel.domain.map((extent, d) => ({ name: axisName.domain(d), extent, isDomain: true })),
     ...kernel.extents.map((extent, d) => ({ name: axisName.reduction(d), extent, isDomain: false })),
@@ -76,7 +87,8 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
         visit(test.right, operand, false);
       } else if (test.kind === "all") test.tests.forEach((inner) => visitTest(inner, operand));
       else if (test.kind === "inRange" && test.minimum === test.maximum)
-        for (const { name } of axes) if (test.index.terms.length === 1 && factorOf(test.index, name)) enumerated.add(name);
+        for (const { name } of axes)
+          if (test.index.terms.length === 1 && factorOf(test.index, name)) enumerated.add(name);
     };
     const visit = (value: Value, operand: string | undefined, guarded: boolean): void => {
       if (seen.has(value)) return;
@@ -85,7 +97,8 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
       switch (value.kind) {
         case "access": {
           const address = addressOf(value.tensor, value.coordinates);
-          const access = { tensor: value.tensor, address, operand, guarded, kind };
+          const { tensor, coordinates: at } = value;
+          const access = { tensor, coordinates: at, address, operand, guarded, kind };
           accesses.set(`${kind} ${value.tensor} ${address.key}`, access);
           return;
         }
@@ -123,7 +136,14 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
     const results = kernel.accumulators.map((_, number): Value => ({ kind: "result", number }));
     outputOperations += collect(value(coordinates, results), "output");
     const address = addressOf(tensor, coordinates);
-    accesses.set(`store ${tensor}`, { tensor, address, operand: undefined, guarded: false, kind: "store" });
+    accesses.set(`store ${tensor}`, {
+      tensor,
+      coordinates,
+      address,
+      operand: undefined,
+      guarded: false,
+      kind: "store",
+    });
   }
   return { axes, accesses: [...accesses.values()], operands, enumerated, bodyOperations, outputOperations };
 }

@@ -3,6 +3,7 @@ import type { CostModel } from "../fusion/inline.ts";
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { type WinogradCosts } from "../rewrite/winograd.ts";
 import type { Target } from "../target.ts";
+import { type Chain, planChains } from "./chains.ts";
 import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
@@ -15,7 +16,15 @@ export interface Backend<T extends Target = Target> {
   readonly split: (kernel: Kernel, target: T) => readonly number[];
   /** How tensors lie in memory. */
   readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
-  readonly schedule: (kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, target: T) => Schedule;
+  /** `chunks`: the first axis is cut into so many parts, and nothing else is shared out. */
+  readonly schedule: (
+    kernel: Kernel,
+    tensors: ReadonlyMap<number, StoredTensor>,
+    target: T,
+    chunks?: number,
+  ) => Schedule;
+  /** Which kernels run one after another in a dispatch; not given: none. */
+  readonly chain?: (kernels: readonly Kernel[], tensors: ReadonlyMap<number, StoredTensor>) => readonly Chain[];
 }
 
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
@@ -24,7 +33,8 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
     winograd: { split: 14, join: 16, groupElements: 1 << 17 },
     split: splitForWasm,
     place: padPlanes,
-    schedule: scheduleForWasm,
+    schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
+    chain: planChains,
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },

@@ -23,11 +23,11 @@ export interface MemoryUse {
 /** Adapters compile long kernels in more than proportional time; two of half the length are compiled sooner than one. */
 const mostAccesses = 40;
 
-function meet(some: readonly MemoryRange[], others: readonly MemoryRange[]): boolean {
+export function meet(some: readonly MemoryRange[], others: readonly MemoryRange[]): boolean {
   return some.some((a) => others.some((b) => a.memory === b.memory && a.start < b.end && b.start < a.end));
 }
 
-function depends(later: MemoryUse, earlier: MemoryUse): boolean {
+export function depends(later: MemoryUse, earlier: MemoryUse): boolean {
   return meet(later.reads, earlier.writes) || meet(later.writes, earlier.writes) || meet(later.writes, earlier.reads);
 }
 

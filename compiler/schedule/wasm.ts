@@ -17,7 +17,7 @@ import {
   strideAlong,
   windowStep,
 } from "./analysis.ts";
-import type { AxisStep, Schedule } from "./schedule.ts";
+import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 
 const lanes = 4;
 const vectorRegisters = 15;
@@ -220,7 +220,7 @@ function chooseStages(
 /** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
 const mostMapPoints = 48;
 
-function scheduleMap(kernel: Kernel, analysis: Analysis): Schedule {
+function scheduleMap(kernel: Kernel, analysis: Analysis, given?: readonly AxisStep[]): Schedule {
   const vector = chooseVector(kernel, analysis);
   const tile = new Map<string, number>();
   for (const axis of analysis.axes) {
@@ -229,7 +229,7 @@ function scheduleMap(kernel: Kernel, analysis: Analysis): Schedule {
     else tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
   }
   if (vector !== undefined) tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, vector));
-  const grid = chooseGrid(analysis, vector, tile);
+  const grid = given ?? chooseGrid(analysis, vector, tile);
   const loops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = tile.get(axis.name) ?? 1;
     return step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
@@ -256,14 +256,14 @@ function finish(
   return vector === undefined ? { lanes: 1, ...common } : { lanes, vector, ...common };
 }
 
-function scheduleReduction(kernel: Kernel, analysis: Analysis): Schedule {
+function scheduleReduction(kernel: Kernel, analysis: Analysis, given?: readonly AxisStep[]): Schedule {
   const vector = chooseVector(kernel, analysis);
   const tile = chooseTile(kernel, analysis, vector);
   const steps = new Map(tile.steps);
   if (vector && !steps.has(vector) && analysis.axes.some((axis) => axis.name === vector && axis.isDomain))
     steps.set(vector, lanes);
   const { unroll, order } = chooseReduction(analysis, vector, tile.products);
-  const grid = chooseGrid(analysis, vector, steps);
+  const grid = given ?? chooseGrid(analysis, vector, steps);
   const reductionCount = analysis.axes.filter((axis) => !axis.isDomain).length;
   const vectorReduces = analysis.axes.some((axis) => axis.name === vector && !axis.isDomain);
   // A weight's gradient goes through the images one by one, so that each image is read while it is in the cache.
@@ -281,9 +281,25 @@ function scheduleReduction(kernel: Kernel, analysis: Analysis): Schedule {
   return finish(vector, grid, loops, chooseStages(kernel, analysis, grid, loops, outer.length));
 }
 
-export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Schedule {
+/** `chunks`: the grid cuts the first axis into so many parts, and no other. */
+export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, chunks?: number): Schedule {
   const analysis = analyse(kernel, tensors);
-  return kernel.accumulators.length === 0 ? scheduleMap(kernel, analysis) : scheduleReduction(kernel, analysis);
+  const grid = chunks === undefined ? undefined : chunkGrid(kernel, chunks);
+  // What a chunk has of the first axis is all that a tile can take.
+  const [first] = grid ?? [];
+  const inChunk: Analysis = first
+    ? {
+        ...analysis,
+        axes: analysis.axes.map((axis) => (axis.name === first.axis ? { ...axis, extent: first.step } : axis)),
+      }
+    : analysis;
+  return kernel.accumulators.length === 0
+    ? scheduleMap(kernel, inChunk, grid)
+    : scheduleReduction(kernel, inChunk, grid);
+}
+
+function chunkGrid({ domain }: Kernel, chunks: number): AxisStep[] {
+  return chunks === 1 ? [] : [{ axis: axisName.domain(0), step: (domain[0] ?? 1) / chunks }];
 }
 
 const mostPartialElements = 1 << 22;
