@@ -43,6 +43,8 @@ export interface CompileOptions {
   readonly target: Target;
   /** Off: every operator is a kernel of its own. Results agree within rounding. */
   readonly fuse?: boolean;
+  /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */
+  readonly separate?: boolean;
 }
 
 export interface ScheduledKernel {
@@ -77,7 +79,7 @@ export function compile(model: CheckedModel, recipe: TrainingRecipe, options: Co
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit });
   const fused = graphs.graphs.map((graph) => fuse(graph, options));
-  const programs = fused.map((program) => scheduleProgram(program, options.target));
+  const programs = fused.map((program) => scheduleProgram(program, options.target, options.separate));
   const plan = makePlan(graphs, programs, options.target);
   return { model: graphs, fused, programs, plan };
 }
@@ -89,7 +91,7 @@ export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fus
 }
 
 /** Splits, schedules and lowers every kernel of a program. */
-export function scheduleProgram(program: FusedGraph, target: Target): ScheduledProgram {
+export function scheduleProgram(program: FusedGraph, target: Target, separate = false): ScheduledProgram {
   const backend = backendFor(target);
   const stored = new Map(program.tensors);
   let fresh = Math.max(0, ...stored.keys());
@@ -103,7 +105,7 @@ export function scheduleProgram(program: FusedGraph, target: Target): ScheduledP
   const tensors = backend.place(stored);
   const chains =
     backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
-  const inScratch = chains.flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
+  const inScratch = (separate ? [] : chains).flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
   const placed = new Map([...tensors, ...inScratch]);
   const inputOf = (number: number, chunks: number | undefined): LoweringInput[] => {
     const kernel = kernels[number];
@@ -117,7 +119,7 @@ export function scheduleProgram(program: FusedGraph, target: Target): ScheduledP
   };
   const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
   const dispatches = backend.chain
-    ? inputs.map(lowerChain)
+    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map(lowerChain)
     : arrange(inputs.flat(), target.kind === "wgsl" ? target.maximumBindings : 0);
   return {
     name: program.name,

@@ -5,7 +5,7 @@
  * axes, and through which operand it goes.
  */
 import { type Kernel, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
-import { factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
+import { type Atom, factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
 import { box, type Test, type Value } from "../value.ts";
 import { axisName } from "./schedule.ts";
 
@@ -148,16 +148,26 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
   return { axes, accesses: [...accesses.values()], operands, enumerated, bodyOperations, outputOperations };
 }
 
-/** The divisor by which an axis is divided in some address (2 under a stride-2 pooling window), else 1. */
+/**
+ * The divisor by which an axis is divided in some address (2 under a stride-2 pooling window), else 1. Where the same
+ * address has the remainder too, neighbours share nothing.
+ */
 export function windowStep(analysis: Analysis, axis: string): number {
   let step = 1;
   const visit = (of: Index): void => {
     for (const { atom } of of.terms) {
       if (atom.kind === "variable" || atom.kind === "element") continue;
-      if (atom.kind !== "clamp" && factorOf(atom.of, axis)) step = Math.max(step, atom.divisor);
+      if (atom.kind !== "clamp" && factorOf(atom.of, axis) && !of.terms.some((term) => completes(term.atom, atom)))
+        step = Math.max(step, atom.divisor);
       visit(atom.of);
     }
   };
   for (const { address } of analysis.accesses) visit(address);
   return step;
+}
+
+/** Whether one atom is the quotient and the other the remainder of one division. */
+function completes(a: Atom, b: Atom): boolean {
+  if (a.kind === "quotient" && b.kind === "remainder") return a.of.key === b.of.key && a.divisor === b.divisor;
+  return a.kind === "remainder" && b.kind === "quotient" && completes(b, a);
 }

@@ -36,11 +36,14 @@ interface Member {
 
 /** Chunks that keep threads evenly busy. */
 const leastChunks = 8;
+const wantedChunks = 16;
 /** Element steps below which a kernel is not worth sharing. */
 const smallWork = 16384;
 /** How far a chain looks ahead, and how many kernels it may leave behind. */
 const mostAhead = 160;
 const mostLeft = 48;
+/** Elements that all kernels of a chain may write in a chunk. */
+const mostChunkElements = 1 << 18;
 
 /** Elements times steps of the reduction, with the work that outputs take. */
 export function workOf({ domain, extents, accumulators }: Kernel, outputOperations: number): number {
@@ -83,6 +86,14 @@ function indexedTensors(of: Index, found: Set<number>): void {
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
+/** The tensor of which another is only another shape, with the same first axis. */
+function sourceOf(id: number, tensors: Tensors): number {
+  const tensor = tensors.get(id);
+  if (tensor?.storage.kind !== "alias" || tensor.storage.offset !== 0) return id;
+  const source = tensors.get(tensor.storage.of);
+  return source?.shape[0] === tensor.shape[0] ? sourceOf(tensor.storage.of, tensors) : id;
+}
+
 /** Whether an access, made in some chunk of its kernel, stays in the same chunk of the tensor. */
 function isLocal({ coordinates, tensor }: Access, extent: number, chunks: number, tensors: Tensors): boolean {
   const [first] = coordinates;
@@ -100,28 +111,38 @@ function isLocal({ coordinates, tensor }: Access, extent: number, chunks: number
 interface Growing {
   readonly members: Member[];
   chunks: number;
+  /** Small kernels in one chunk, all by one thread. */
+  readonly isSmall: boolean;
 }
 
 function startChain(seed: Member): Growing {
-  return { members: [seed], chunks: seed.isSmall ? 1 : (seed.kernel.domain[0] ?? 1) };
+  return { members: [seed], chunks: seed.isSmall ? 1 : (seed.kernel.domain[0] ?? 1), isSmall: seed.isSmall };
+}
+
+/** Elements that a chain writes. */
+function written({ members }: Growing): number {
+  return members.reduce((sum, { kernel }) => sum + size(kernel.domain) * kernel.outputs.length, 0);
 }
 
 /** The chunks with which the kernel may join a chain, or 0. */
-function chunksWith({ members, chunks: before }: Growing, member: Member, tensors: Tensors): number {
-  if (before === 1) return member.isSmall ? 1 : 0;
+function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
+  const { members, chunks: before, isSmall } = chain;
+  if (isSmall) return member.isSmall ? 1 : 0;
   const extent = member.kernel.domain[0] ?? 1;
   const chunks = greatestDivisor(before, extent);
   if (chunks < leastChunks || member.kernel.inPlace) return 0;
-  const written = members.flatMap(({ use }) => use.writes);
+  // Larger chunks must still fit the cache.
+  if (chunks < before && written(chain) / chunks > mostChunkElements) return 0;
+  const writes = members.flatMap(({ use }) => use.writes);
   const touched = members.flatMap(({ use }) => [...use.reads, ...use.writes]);
   if (meet(member.use.writes, touched)) return 0;
   const outputs = new Set(members.flatMap(({ kernel }) => kernel.outputs.map(({ tensor }) => tensor)));
   const isFine = member.accesses.every((access) => {
-    if (!meet([rangeOf(tensors, access.tensor)], written)) return true;
-    return outputs.has(access.tensor) && isLocal(access, extent, chunks, tensors);
+    if (!meet([rangeOf(tensors, access.tensor)], writes)) return true;
+    return outputs.has(sourceOf(access.tensor, tensors)) && isLocal(access, extent, chunks, tensors);
   });
   // What it looks up by an index may be anywhere.
-  return isFine && !meet(member.use.reads.slice(member.plainReads), written) ? chunks : 0;
+  return isFine && !meet(member.use.reads.slice(member.plainReads), writes) ? chunks : 0;
 }
 
 /** What one pass over the open kernels found: the chain, and what must run before it. */
@@ -183,12 +204,20 @@ export function planChains(kernels: readonly Kernel[], tensors: Tensors): Chain[
           before,
         ),
       );
-    const isAlone = chain.members.length === 1;
-    chains.push({ kernels: chain.members.map(({ number }) => number), chunks: isAlone ? undefined : chain.chunks });
+    const chunks = chain.members.length === 1 ? undefined : fewestChunks(chain);
+    chains.push({ kernels: chain.members.map(({ number }) => number), chunks });
     const taken = new Set([...before, ...chain.members]);
     open = open.filter((member) => !taken.has(member));
   }
   return chains;
+}
+
+/** Large chunks give kernels more to tile over, as long as what they write stays in the cache. */
+function fewestChunks(chain: Growing): number {
+  const most = chain.chunks;
+  for (let chunks = Math.min(wantedChunks, most); chunks < most; chunks++)
+    if (most % chunks === 0 && written(chain) / chunks <= mostChunkElements / 2) return chunks;
+  return most;
 }
 
 function renumber(chains: readonly Chain[], members: readonly Member[]): Chain[] {

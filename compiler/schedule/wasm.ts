@@ -303,6 +303,9 @@ function chunkGrid({ domain }: Kernel, chunks: number): AxisStep[] {
 }
 
 const mostPartialElements = 1 << 22;
+/** Partial sums so few that each image may have its own: then they are computed with what comes before, image by image. */
+const fewPartialElements = 1 << 18;
+const mostImages = 64;
 
 /** How many parts to cut each reduction axis into, so that threads have something to share. All ones: leave it. */
 export function splitForWasm(kernel: Kernel): number[] {
@@ -312,6 +315,8 @@ export function splitForWasm(kernel: Kernel): number[] {
   const [first = 1] = kernel.extents;
   // Enough independent outputs, or too little to do: one stage is better.
   if (reduced < 2048 || elements * 64 > reduced * mostChunks || first < 2) return whole;
+  if (first <= mostImages && first * elements <= fewPartialElements)
+    return whole.map((one, axis) => (axis === 0 ? first : one));
   const parts = largestDivisor(first, Math.min(16, Math.floor(mostPartialElements / elements)));
   return parts < 2 ? whole : whole.map((one, axis) => (axis === 0 ? parts : one));
 }
