@@ -31,7 +31,6 @@ import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } 
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
-import { winogradRule } from "./rewrite/winograd.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 import { backendFor } from "./schedule/backends.ts";
 import { type Chain, scratchTensors } from "./schedule/chains.ts";
@@ -85,9 +84,9 @@ export function compile(model: CheckedModel, recipe: TrainingRecipe, options: Co
 }
 
 export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fuse">): FusedGraph {
-  const { costs, winograd } = backendFor(options.target);
+  const { costs, rewrite } = backendFor(options.target);
   const isFused = options.fuse ?? true;
-  return fuseGraph(winograd && isFused ? rewriteGraph(graph, winogradRule(winograd)) : graph, costs, isFused);
+  return fuseGraph(rewrite && isFused ? rewriteGraph(graph, rewrite) : graph, costs, isFused);
 }
 
 /** Splits, schedules and lowers every kernel of a program. */

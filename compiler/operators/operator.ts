@@ -80,6 +80,11 @@ export interface OperatorAttributes {
   conv: ConvolutionAttributes;
   /** The gradient of `conv` by its input: (gradient, weight). */
   convInput: ConvolutionAttributes & { readonly size: Pair };
+  /**
+   * The same where the stride divides the input's extent, dilation 1, one group: `[N, C, H/s, s, W/s, s]`, so that each
+   * place between two strides meets its own taps and no others.
+   */
+  convInputPhases: ConvolutionAttributes & { readonly size: Pair };
   /** The gradient of `conv` by its weight: (input, gradient). */
   convWeight: ConvolutionAttributes;
   /** `out[m, n] = Σ_k left[m, k] · right[k, n]`, either side transposed if told so. */

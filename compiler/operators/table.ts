@@ -1,5 +1,5 @@
 /** The operator table: every operator's shape rule, definition and gradient, in one place. */
-import { conv, convInput, convWeight } from "./convolution.ts";
+import { conv, convInput, convInputPhases, convWeight } from "./convolution.ts";
 import type { Operator, OperatorName } from "./operator.ts";
 import { resample } from "./resample.ts";
 import {
@@ -24,6 +24,7 @@ export const operators: { readonly [K in OperatorName]: Operator<K> } = {
   map,
   conv,
   convInput,
+  convInputPhases,
   convWeight,
   matmul,
   reduce,

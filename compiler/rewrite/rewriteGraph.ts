@@ -26,6 +26,17 @@ export interface RewriteContext {
 /** The new node that stands for an old one, or undefined: it stays. */
 export type RewriteRule = (node: Node, context: RewriteContext) => number | undefined;
 
+/** The first of the rules that gives something. */
+export function firstOf(...rules: readonly RewriteRule[]): RewriteRule {
+  return (node, context) => {
+    for (const rule of rules) {
+      const found = rule(node, context);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+}
+
 export function rewriteGraph(graph: Graph, rule: RewriteRule): Graph {
   const builder = createGraphBuilder(graph.name);
   const places: number[] = [];

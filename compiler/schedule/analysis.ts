@@ -31,7 +31,7 @@ export interface Analysis {
   readonly accesses: readonly Access[];
   /** Coordinates of each operand over the axes. */
   readonly operands: ReadonlyMap<string, readonly Index[]>;
-  /** Axes of which tests single out places: what is computed differs from one to the next. */
+  /** Short axes that tests look at alone: what is computed differs from one place to the next. */
   readonly enumerated: ReadonlySet<string>;
   /** Arithmetic operations of one step of all bodies, and of one output element. */
   readonly bodyOperations: number;
@@ -50,6 +50,9 @@ export function strideAlong(access: Access, axis: string): number | undefined {
 export function dependsOn(access: Access, axis: string): boolean {
   return variablesOf(access.address).has(axis);
 }
+
+/** An axis so short may be unrolled whole. */
+const shortAxis = 3;
 
 const analyses = new WeakMap<Kernel, { readonly tensors: ReadonlyMap<number, StoredTensor>; readonly of: Analysis }>();
 
@@ -78,6 +81,14 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
   const addressOf = (tensor: number, at: readonly Index[]): Index =>
     offset(at, storageStrides(tensors.get(tensor) ?? { shape: [] }));
 
+  function enumerate({ index: of, minimum, maximum }: Test & { kind: "inRange" }): void {
+    const names = variablesOf(of);
+    const tested = axes.filter(({ name }) => names.has(name));
+    const isOne = minimum === maximum && of.terms.length === 1 && tested.some(({ name }) => factorOf(of, name));
+    const areShort = tested.every(({ extent }) => extent <= shortAxis) && tested.length === names.size;
+    if (isOne || areShort) for (const { name } of tested) enumerated.add(name);
+  }
+
   function collect(root: Value, kind: Access["kind"]): number {
     operations = 0;
     const seen = new Set<Value>();
@@ -86,9 +97,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
         visit(test.left, operand, false);
         visit(test.right, operand, false);
       } else if (test.kind === "all") test.tests.forEach((inner) => visitTest(inner, operand));
-      else if (test.kind === "inRange" && test.minimum === test.maximum)
-        for (const { name } of axes)
-          if (test.index.terms.length === 1 && factorOf(test.index, name)) enumerated.add(name);
+      else if (test.kind === "inRange") enumerate(test);
     };
     const visit = (value: Value, operand: string | undefined, guarded: boolean): void => {
       if (seen.has(value)) return;

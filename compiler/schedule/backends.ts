@@ -1,7 +1,9 @@
 /** What differs between targets before printing: costs, splits and default schedules, one entry for each target. */
 import type { CostModel } from "../fusion/inline.ts";
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { type WinogradCosts } from "../rewrite/winograd.ts";
+import { phaseRule } from "../rewrite/phases.ts";
+import { firstOf, type RewriteRule } from "../rewrite/rewriteGraph.ts";
+import { winogradRule } from "../rewrite/winograd.ts";
 import type { Target } from "../target.ts";
 import { type Chain, planChains } from "./chains.ts";
 import { padPlanes, padRows } from "./padRows.ts";
@@ -11,8 +13,8 @@ import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
-  /** What fast convolutions cost; without it there are none. */
-  readonly winograd?: WinogradCosts;
+  /** What is replaced before fusion by something faster that computes the same. */
+  readonly rewrite?: RewriteRule;
   readonly split: (kernel: Kernel, target: T) => readonly number[];
   /** How tensors lie in memory. */
   readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
@@ -30,7 +32,7 @@ export interface Backend<T extends Target = Target> {
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
-    winograd: { split: 14, join: 16, groupElements: 1 << 17 },
+    rewrite: firstOf(winogradRule({ split: 14, join: 16, groupElements: 1 << 17 }), phaseRule),
     split: splitForWasm,
     place: padPlanes,
     schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),

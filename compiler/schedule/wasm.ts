@@ -92,15 +92,19 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
       (step) => !kernel.inPlace || axis.extent % step === 0,
     );
   };
-  const domain = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
+  const open = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
+  const domain = open.filter(({ name }) => !analysis.enumerated.has(name));
+  const singledOut = open.filter(({ name }) => analysis.enumerated.has(name));
+  const sums = singledOut.reduce((count, { extent }) => count * extent, kernel.accumulators.length);
   const body = analysis.accesses.filter((access) => access.kind === "body");
+  const whole = singledOut.map(({ name, extent }) => [name, extent] as const);
   let best: { tile: Tile; cost: number } = {
     tile: { steps: new Map(vector ? [[vector, Math.min(lanes, extentOf(analysis, vector))]] : []), products: 1 },
     cost: Infinity,
   };
   const consider = (choice: readonly (readonly [Axis, number])[]): void => {
     const counts = new Map(choice.map(([axis, step]) => [axis.name, ceilDivide(step, unit(axis.name))]));
-    const products = [...counts.values()].reduce((a, b) => a * b, 1) * kernel.accumulators.length;
+    const products = [...counts.values()].reduce((a, b) => a * b, 1) * sums;
     let loads = 0;
     let values = 0;
     for (const access of body) {
@@ -116,7 +120,10 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
     // Two loads issue with two products; a short body pays for its loop.
     const cost = ((loads + products + 3) / products) * waste;
     if (cost < best.cost - 1e-9 || (cost < best.cost + 1e-9 && products > best.tile.products))
-      best = { tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products }, cost };
+      best = {
+        tile: { steps: new Map([...whole, ...choice.map(([axis, step]) => [axis.name, step] as const)]), products },
+        cost,
+      };
   };
   for (const first of domain)
     for (const a of options(first)) {
@@ -151,8 +158,14 @@ function chooseReduction(
     unroll.set(vectorAxis.name, step);
     size *= ceilDivide(step, lanes);
   }
+  for (const axis of axes.filter(({ name }) => name !== vector && analysis.enumerated.has(name))) {
+    unroll.set(axis.name, axis.extent);
+    size *= axis.extent;
+  }
   // Long axes become the innermost loops, short ones are unrolled from the shortest on while the body stays small.
-  const rest = axes.filter((axis) => axis !== vectorAxis).toSorted((a, b) => b.extent - a.extent);
+  const rest = axes
+    .filter((axis) => axis !== vectorAxis && !unroll.has(axis.name))
+    .toSorted((a, b) => b.extent - a.extent);
   for (const axis of rest.toReversed()) {
     if (size * axis.extent > bodySize && axis !== rest[0]) continue;
     const step = largestDivisor(axis.extent, Math.floor(bodySize / size));
