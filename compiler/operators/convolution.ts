@@ -30,7 +30,7 @@ function tapPosition(y: Index, k: Index, stride: number, dilation: number, paddi
 }
 
 /** `x` inside its map, zero outside; the coordinates may leave the map, so that schedules may stage a padded copy. */
-function padded(x: Accessor): (coordinates: readonly Index[]) => value.Value {
+export function padded(x: Accessor): (coordinates: readonly Index[]) => value.Value {
   const [, , height, width] = four(x.shape);
   return ([n, c, y, x_]: readonly Index[]) => {
     const at = four([n, c, y, x_].filter((coordinate) => coordinate !== undefined));

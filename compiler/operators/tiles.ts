@@ -7,7 +7,7 @@
 import { add, divide, type Index, index, multiply, remainder } from "../nest/integer.ts";
 import * as value from "../value.ts";
 import type { Value } from "../value.ts";
-import { four } from "./convolution.ts";
+import { four, padded } from "./convolution.ts";
 import { applyMatrix } from "./linearMap.ts";
 import type { Operator, TileAttributes } from "./operator.ts";
 
@@ -59,8 +59,8 @@ export const tileSplit: Operator<"tileSplit"> = {
   },
   define: ({ matrix, images, tiles, before, step }, [input]) => {
     if (!input) throw new Error("tileSplit takes (input)");
-    const [, , height, width] = four(input.shape);
     const transform = createTransform(matrix);
+    const read = padded(input);
     return (coordinates) => {
       const [g, q, p, c] = four(coordinates);
       const n = add(multiply(g, images), divide(p, tiles[0] * tiles[1]));
@@ -69,8 +69,7 @@ export const tileSplit: Operator<"tileSplit"> = {
       const elements = transform(keyOf([n, top, left, c]), (row, column) => {
         const y = add(top, row - before[0]);
         const x = add(left, column - before[1]);
-        const inside = value.all(value.inRange(y, 0, height - 1), value.inRange(x, 0, width - 1));
-        return value.select(inside, () => input.at([n, c, y, x]), value.zero);
+        return value.operand("input", [n, c, y, x], read);
       });
       return pick(elements, q);
     };

@@ -29,8 +29,8 @@ export interface Axis {
 export interface Analysis {
   readonly axes: readonly Axis[];
   readonly accesses: readonly Access[];
-  /** Coordinates of each operand over the axes. */
-  readonly operands: ReadonlyMap<string, readonly Index[]>;
+  /** Coordinates of each operand over the axes, at each place where it is read. */
+  readonly operands: ReadonlyMap<string, readonly (readonly Index[])[]>;
   /** Short axes that tests look at alone: what is computed differs from one place to the next. */
   readonly enumerated: ReadonlySet<string>;
   /** Arithmetic operations of one step of all bodies, and of one output element. */
@@ -74,7 +74,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
   const coordinates = symbolic(true);
   const along = symbolic(false);
   const accesses = new Map<string, Access>();
-  const operands = new Map<string, readonly Index[]>();
+  const operands = new Map<string, (readonly Index[])[]>();
   const enumerated = new Set<string>();
   let operations = 0;
 
@@ -112,7 +112,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
           return;
         }
         case "operand":
-          operands.set(value.name, value.coordinates);
+          operands.set(value.name, [...(operands.get(value.name) ?? []), value.coordinates]);
           return visit(value.read(value.coordinates), value.name, guarded);
         case "unary":
           return visit(value.operand, operand, guarded);

@@ -10,6 +10,8 @@
 export interface AxisStep {
   readonly axis: string;
   readonly step: number;
+  /** Of loops: the turns are written out one after another, where each is of another kind. */
+  readonly unrolled?: boolean;
 }
 
 export interface Schedule {
@@ -43,7 +45,8 @@ export const axisName = {
 
 /** `grid d0:1 d1:2 | threads d2:1 | loops r0:1 r1:1 | vector d3` */
 export function printSchedule(schedule: Schedule): string {
-  const steps = (list: readonly AxisStep[]): string => list.map(({ axis, step }) => `${axis}:${step}`).join(" ");
+  const steps = (list: readonly AxisStep[]): string =>
+    list.map(({ axis, step, unrolled }) => `${axis}:${step}${unrolled ? " unrolled" : ""}`).join(" ");
   const parts = [
     `lanes ${schedule.lanes}`,
     schedule.grid.length > 0 ? `grid ${steps(schedule.grid)}` : "",

@@ -6,7 +6,7 @@
  * contiguous loads; padded operands staged once; short loop bodies; fixed chunks for the threads.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { factorOf } from "../nest/integer.ts";
+import { factorOf, type Index, index, substitute, variable } from "../nest/integer.ts";
 import {
   type Access,
   type Analysis,
@@ -94,17 +94,14 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
   };
   const open = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
   const domain = open.filter(({ name }) => !analysis.enumerated.has(name));
-  const singledOut = open.filter(({ name }) => analysis.enumerated.has(name));
-  const sums = singledOut.reduce((count, { extent }) => count * extent, kernel.accumulators.length);
   const body = analysis.accesses.filter((access) => access.kind === "body");
-  const whole = singledOut.map(({ name, extent }) => [name, extent] as const);
   let best: { tile: Tile; cost: number } = {
     tile: { steps: new Map(vector ? [[vector, Math.min(lanes, extentOf(analysis, vector))]] : []), products: 1 },
     cost: Infinity,
   };
   const consider = (choice: readonly (readonly [Axis, number])[]): void => {
     const counts = new Map(choice.map(([axis, step]) => [axis.name, ceilDivide(step, unit(axis.name))]));
-    const products = [...counts.values()].reduce((a, b) => a * b, 1) * sums;
+    const products = [...counts.values()].reduce((a, b) => a * b, 1) * kernel.accumulators.length;
     let loads = 0;
     let values = 0;
     for (const access of body) {
@@ -121,7 +118,7 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
     const cost = ((loads + products + 3) / products) * waste;
     if (cost < best.cost - 1e-9 || (cost < best.cost + 1e-9 && products > best.tile.products))
       best = {
-        tile: { steps: new Map([...whole, ...choice.map(([axis, step]) => [axis.name, step] as const)]), products },
+        tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products },
         cost,
       };
   };
@@ -186,7 +183,7 @@ function chooseGrid(analysis: Analysis, vector: string | undefined, tile: Readon
   for (const axis of [...domain.filter((a) => a.name !== vector), ...domain.filter((a) => a.name === vector)]) {
     const step = tile.get(axis.name) ?? 1;
     const pieces = ceilDivide(axis.extent, step);
-    if (chunks >= most || pieces === 1) continue;
+    if (chunks >= most || pieces === 1 || analysis.enumerated.has(axis.name)) continue;
     const wanted = Math.min(pieces, ceilDivide(most, chunks));
     // A divisor of the pieces keeps chunks even; else chunks of several tiles, the last overlapping.
     const perChunk = divisorsOf(pieces).find((divisor) => pieces / divisor <= wanted) ?? pieces;
@@ -203,31 +200,41 @@ function chunkExtent(grid: readonly AxisStep[], axis: Axis): number {
 
 /** Operands that tests guard (padding, strides of gradients) are copied once, zeros included, into scratch. */
 function chooseStages(
-  kernel: Kernel,
   analysis: Analysis,
   grid: readonly AxisStep[],
   loops: readonly AxisStep[],
   depth: number,
 ): Schedule["stage"] {
-  if (kernel.accumulators.length === 0) return [];
   const guarded = new Set(
     analysis.accesses.flatMap((access) => (access.guarded && access.operand !== undefined ? [access.operand] : [])),
   );
+  const remaining = (axis: Axis): number =>
+    loops.slice(0, depth).findLast((loop) => loop.axis === axis.name)?.step ?? chunkExtent(grid, axis);
   return [...guarded].flatMap((operand) => {
-    const coordinates = analysis.operands.get(operand) ?? [];
-    let elements = 1;
-    for (const coordinate of coordinates) {
-      let extent = 1;
-      for (const axis of analysis.axes) {
-        const factor = factorOf(coordinate, axis.name);
-        if (factor === undefined) return [];
-        const entered = loops.slice(0, depth).findLast((loop) => loop.axis === axis.name)?.step;
-        extent += Math.abs(factor) * ((entered ?? chunkExtent(grid, axis)) - 1);
-      }
-      elements *= extent;
-    }
-    return elements <= largestStage ? [{ operand, depth }] : [];
+    const elements = boxElements(analysis, analysis.operands.get(operand) ?? [], remaining);
+    return elements !== undefined && elements <= largestStage ? [{ operand, depth }] : [];
   });
+}
+
+/** Elements of the box that holds all places of an operand; undefined where what is cut outside is divided. */
+function boxElements(
+  { axes }: Analysis,
+  places: readonly (readonly Index[])[],
+  remaining: (axis: Axis) => number,
+): number | undefined {
+  const isCut = new Set(axes.filter((axis) => remaining(axis) < axis.extent).map(({ name }) => name));
+  const extents = new Map(axes.map((axis) => [axis.name, index(variable(axis.name, remaining(axis)))]));
+  let elements = 1;
+  for (let d = 0; d < (places[0]?.length ?? 0); d++) {
+    const inside = places.map((coordinates) => substitute(coordinates[d] ?? index(0), (name) => extents.get(name)));
+    const divides = places.some((coordinates) => {
+      const of = coordinates[d] ?? index(0);
+      return [...isCut].some((name) => factorOf(of, name) === undefined);
+    });
+    if (divides) return undefined;
+    elements *= Math.max(...inside.map((of) => of.maximum)) - Math.min(...inside.map((of) => of.minimum)) + 1;
+  }
+  return elements;
 }
 
 /** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
@@ -247,7 +254,13 @@ function scheduleMap(kernel: Kernel, analysis: Analysis, given?: readonly AxisSt
     const step = tile.get(axis.name) ?? 1;
     return step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
   });
-  return finish(vector, grid, loops, []);
+  // Staged image by image.
+  return finish(
+    vector,
+    grid,
+    loops,
+    chooseStages(analysis, grid, loops, loops[0]?.axis === axisName.domain(0) ? 1 : 0),
+  );
 }
 
 /** Elements of the vector axis that one turn computes: a short row whole, of longer ones as much as stays in registers. */
@@ -286,12 +299,15 @@ function scheduleReduction(kernel: Kernel, analysis: Analysis, given?: readonly 
     const step = steps.get(axis.name) ?? 1;
     return axis.isDomain && step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
   });
+  const isSingledOut = ({ axis }: AxisStep): boolean => analysis.enumerated.has(axis);
   const loops: AxisStep[] = [
     ...outer.map((axis) => ({ axis: axis.name, step: 1 })),
-    ...domainLoops,
+    ...domainLoops.filter((loop) => !isSingledOut(loop)),
+    // Each place has its own taps: its own code, with none of the others'.
+    ...domainLoops.filter(isSingledOut).map((loop) => ({ ...loop, unrolled: true })),
     ...inner.map((axis) => ({ axis: axis.name, step: unroll.get(axis.name) ?? 1 })),
   ];
-  return finish(vector, grid, loops, chooseStages(kernel, analysis, grid, loops, outer.length));
+  return finish(vector, grid, loops, chooseStages(analysis, grid, loops, outer.length));
 }
 
 /** `chunks`: the grid cuts the first axis into so many parts, and no other. */
