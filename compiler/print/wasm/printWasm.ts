@@ -101,6 +101,7 @@ function printOnce(
     variables: new Map([[workgroupName, { local: parameter.workgroup, depth: 0 }]]),
     lowest: new Map(),
     knownLowest,
+    columns: new Map(),
     mask: undefined,
     isGuarded: false,
   };
