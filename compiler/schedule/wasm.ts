@@ -267,9 +267,13 @@ function scheduleMap(kernel: Kernel, analysis: Analysis, given?: readonly AxisSt
 function vectorStep(kernel: Kernel, extent: number, tile: ReadonlyMap<string, number>, vector: string): number {
   let points = 1;
   for (const [axis, step] of tile) if (axis !== vector) points *= step;
-  const row = lanes * Math.max(1, Math.min(8, Math.floor(mostMapPoints / points)));
-  if (kernel.inPlace) return divisorsOf(extent).findLast((d) => d % lanes === 0 && d <= Math.min(16, row)) ?? lanes;
-  return extent <= 2 * row && extent / lanes <= mostMapPoints ? (points > 1 && extent > row ? row : extent) : row;
+  const most = lanes * Math.max(1, Math.min(8, Math.floor(mostMapPoints / points)));
+  if (kernel.inPlace) return divisorsOf(extent).findLast((d) => d % lanes === 0 && d <= Math.min(16, most)) ?? lanes;
+  if (extent <= most || (points === 1 && extent <= 2 * most)) return extent;
+  // The last piece overlaps the one before it: of the steps that do least twice, the longest.
+  const covered = (step: number): number => ceilDivide(extent, step) * step;
+  const steps = Array.from({ length: most / lanes }, (_, i) => most - i * lanes);
+  return steps.reduce((best, step) => (covered(step) < covered(best) ? step : best), most);
 }
 
 function finish(
