@@ -171,9 +171,7 @@ function createResolver(
     },
     operand: (name, coordinates) => {
       const stage = stages.get(name);
-      if (!stage) return undefined;
-      const local = coordinates.map((coordinate, d) => subtract(coordinate, stage.base[d] ?? 0));
-      return { buffer: stage.buffer, index: offset(local, stage.strides), filled: stage.buffer };
+      return stage && { buffer: stage.buffer, index: stage.place(coordinates), filled: stage.buffer };
     },
     index: indexOf,
   };

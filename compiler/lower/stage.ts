@@ -5,10 +5,14 @@
 import { InvariantError } from "../graph/graph.ts";
 import {
   add,
+  divide,
+  factorOf,
   type Index,
   index,
+  multiply,
   offset,
   partWhere,
+  remainder,
   rowMajorStrides,
   subtract,
   variable,
@@ -82,38 +86,61 @@ export function emitStage(lowering: Lowering, starts: Starts, depth: number, nam
   if (!found) return;
   const boxes = found.coordinates.map((_, d) => rangeOf(places.map((place) => place.coordinates[d] ?? index(0))));
   const buffer = emitter.name(`${name}Staged`);
-  const extents = boxes.map(({ extent }) => extent);
+  const columns = boxes.at(-1)?.extent ?? 1;
+  const phases = phasesOf(found, schedule.vector);
+  // Every `phases`-th column lies beside the next one, so that lanes read them as one vector.
+  const extents = [...boxes.slice(0, -1).map(({ extent }) => extent), phases, Math.ceil(columns / phases)];
   const strides = rowMajorStrides(extents);
   const base = boxes.map((box) => box.base);
+  const place = (coordinates: readonly Index[]): Index => {
+    const local = coordinates.map((coordinate, d) => subtract(coordinate, base[d] ?? 0));
+    const column = local.at(-1) ?? index(0);
+    return offset([...local.slice(0, -1), remainder(column, phases), divide(column, phases)], strides);
+  };
   scratch.push({ name: buffer, length: extents.reduce((a, b) => a * b, 1) });
   // Lanes read what other lanes copied, and copy over what other lanes read in the loop's last turn.
   const isShared = schedule.lanes > 1;
   if (isShared && depth > 0) emitter.push({ kind: "barrier" });
-  copyBox(lowering, found, base, extents, strides, buffer);
+  copyBox(lowering, found, { base, extents, strides, buffer });
   if (isShared) emitter.push({ kind: "barrier" });
   emitter.mark(buffer);
-  stages.set(name, { buffer, base, strides });
+  stages.set(name, { buffer, place });
 }
 
-function copyBox(
-  lowering: Lowering,
-  operand: Operand,
-  base: readonly Index[],
-  extents: readonly number[],
-  strides: readonly number[],
-  buffer: string,
-): void {
+/** How far apart lanes read in a row: so many kinds of columns are kept apart. */
+function phasesOf({ coordinates }: Operand, vector: string | undefined): number {
+  const column = coordinates.at(-1);
+  if (vector === undefined || !column) return 1;
+  return Math.max(1, Math.abs(factorOf(column, `${localPrefix}${vector}`) ?? 1));
+}
+
+interface Box {
+  readonly base: readonly Index[];
+  /** The last coordinate is cut in phase and place. */
+  readonly extents: readonly number[];
+  readonly strides: readonly number[];
+  readonly buffer: string;
+}
+
+function copyBox(lowering: Lowering, operand: Operand, { base, extents, strides, buffer }: Box): void {
   const { emitter, table, schedule, lane } = lowering;
   const last = extents.length - 1;
+  const phases = extents[last - 1] ?? 1;
   const store = (at: readonly Index[]): void => {
-    const term = table.term(operand.read(at.map((local, d) => add(local, base[d] ?? 0))));
+    const [phase = index(0), place = index(0)] = at.slice(-2);
+    const local = [...at.slice(0, -2), add(multiply(place, phases), phase)];
+    const term = table.term(operand.read(local.map((of, d) => add(of, base[d] ?? 0))));
     emitter.prepare([term]);
     emitter.push({ kind: "store", buffer, index: offset(at, strides), value: emitter.expression(term) });
   };
   const nest = (at: readonly Index[]): void => {
     const extent = extents[at.length] ?? 1;
-    if (at.length < last) {
+    if (at.length < last - 1) {
       emitter.loop("s", extent, (counter) => nest([...at, counter]));
+      return;
+    }
+    if (at.length < last) {
+      for (let phase = 0; phase < extent; phase++) nest([...at, index(phase)]);
       return;
     }
     const lanes = schedule.vector && extent >= schedule.lanes ? schedule.lanes : 1;
