@@ -2,7 +2,7 @@
  * A plan on a GPU device: its buffers, pipelines and bind groups, and the running of its programs.
  *
  * In: a device and a verified plan. Out: a `Session`. What holds: operations take effect in the order of the calls, also
- * while a run is under way; every wait ends with a `GpuError` if the device fails; nothing is awaited while it works.
+ * while a run is under way; every wait ends with a `GpuError` if the device fails, and leaves the cores to the device.
  */
 import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
 import { mebibytes } from "./adapter.ts";
@@ -16,6 +16,7 @@ import type { Pipelines } from "./pipelines.ts";
 import { createOperationQueue } from "./operationQueue.ts";
 import type { GpuSession } from "./gpuSession.ts";
 import { profileDispatches } from "./profile.ts";
+import { waitQuietly } from "./quietWait.ts";
 import type { PreparedDispatch } from "./programs.ts";
 import { preparePrograms, submitSteps } from "./programs.ts";
 
@@ -43,7 +44,8 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
   );
   const paces = new Map<string, Pace>();
   const queue = createOperationQueue();
-  const settled = (): Promise<void> => failures.race(device.queue.onSubmittedWorkDone().then(() => failures.check()));
+  const settled = (): Promise<void> =>
+    waitQuietly(failures.race(device.queue.onSubmittedWorkDone().then(() => failures.check())));
   const dispatchesOf = (program: string): readonly PreparedDispatch[] => {
     const found = programs.get(program);
     if (!found) throw new GpuError("refused", `the plan has no program "${program}"`, "Compile the program again.");
