@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { watchFailures } from "../../runtime/device/gpu/failure.ts";
 import { newPace, runPaced } from "../../runtime/device/gpu/pacing.ts";
 import { waitQuietly } from "../../runtime/device/gpu/quietWait.ts";
+import { sharedText } from "../../runtime/device/gpu/sharedText.ts";
 import { swiftShaderEnvironment } from "../../runtime/device/gpu/swiftShader.ts";
 
 /** A device that takes `milliseconds` a step, one step after another. */
@@ -84,6 +85,27 @@ describe("waitQuietly", () => {
 
   it("rejects like what it waits for", async () => {
     await expect(waitQuietly(Promise.reject(new Error("gone")))).rejects.toThrow("gone");
+  });
+});
+
+describe("sharedText", () => {
+  const kernel = (input: string, sum: string, operator = "+"): string =>
+    `// ${input}\nvar<storage, read_write> ${input}: array<vec4f>;\nfn main() {\n  var ${sum} = ${input}[0u].x; // a note\n  ${sum} = ${sum} ${operator} max(${sum}, 1.0);\n}\n`;
+
+  it("is the same for kernels that differ in names and comments", () => {
+    expect(sharedText(kernel("conv1", "sum"))).toBe(sharedText(kernel("conv17_input", "total")));
+    expect(sharedText(kernel("x", "x1"))).toBe(sharedText(kernel("v1", "v0")));
+  });
+
+  it("differs where the kernels do", () => {
+    expect(sharedText(kernel("conv1", "sum", "-"))).not.toBe(sharedText(kernel("conv1", "sum")));
+    const swapped = "let a = 1.0;\nlet b = 2.0;\nlet c = a - b;";
+    expect(sharedText(swapped.replace("a - b", "b - a"))).not.toBe(sharedText(swapped));
+  });
+
+  it("keeps components and built-ins, and names that would be taken for numbered ones", () => {
+    expect(sharedText("let x = y.x;\nlet xy = v.xy * max(x, x);")).toContain("v.xy * max(v0, v0)");
+    expect(sharedText("let a = v0;")).toBe("let a = v0;");
   });
 });
 
