@@ -212,8 +212,8 @@ function planKernel(nest: LoopNest, number: number, target: Target): PlanKernel 
     workgroups: nest.workgroups,
   };
   if (target.kind === "wasm") return { ...common, source: printNest(nest), features: [] };
-  const { subgroupSize } = target;
-  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize });
+  const { subgroupSize, software } = target;
+  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize, keepLoops: software });
   return { ...common, source, features };
 }
 

@@ -104,7 +104,8 @@ export function symbolicCoordinates(shape: readonly number[]): ReturnType<typeof
   return shape.map((extent, d) => index(variable(`c${d}`, extent)));
 }
 
-function containsOperand(value: Value): boolean {
+/** Whether a value is a product of operands: part of a contraction. */
+export function containsOperand(value: Value): boolean {
   if (value.kind === "operand") return true;
   if (value.kind === "binary") return containsOperand(value.left) || containsOperand(value.right);
   return value.kind === "select" && containsOperand(value.then);

@@ -31,8 +31,7 @@ function rollLoop(loop: Loop, stored: ReadonlySet<string>): Statement[] {
   const moves = inOrder(movesOf(loop, stored));
   if (moves.length === 0) return [loop];
   const rolled = new Set<Statement>(moves.map(({ from }) => from));
-  const atStart = (of: Index): Index =>
-    substitute(of, (name) => (name === loop.variable.name ? index(0) : undefined));
+  const atStart = (of: Index): Index => substitute(of, (name) => (name === loop.variable.name ? index(0) : undefined));
   const before = moves.map(({ from }): Statement => {
     return { kind: "variable", name: from.name, initial: specialise(from.value, atStart) ?? from.value };
   });

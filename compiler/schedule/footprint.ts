@@ -34,6 +34,14 @@ export interface Footprint {
   readonly quads: number;
   /** Elements outside of those quads. */
   readonly singles: number;
+  /** Elements that a loop keeps from its last turn, which are in none of the other counts. */
+  readonly kept: number;
+}
+
+/** A loop that keeps what its next turn would load again. */
+export interface Roll {
+  readonly axis: string;
+  readonly step: number;
 }
 
 export function streamsOf(
@@ -96,23 +104,29 @@ export function isAligned({ along }: Stream, steps: ReadonlyMap<string, number>)
 const footprints = new WeakMap<Stream, Map<string, Footprint>>();
 
 /** Of the first tile; `unrolled` gives the extent of each unrolled axis. */
-export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>): Footprint {
+export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>, roll?: Roll): Footprint {
   const axes = [...unrolled].filter(([axis, extent]) => extent > 1 && stream.along.has(axis));
-  const key = axes.map(([axis, extent]) => `${axis}:${extent}`).join(" ");
+  const key = `${axes.map(([axis, extent]) => `${axis}:${extent}`).join(" ")} ${roll ? `${roll.axis}:${roll.step}` : ""}`;
   const known = footprints.get(stream) ?? new Map<string, Footprint>();
   footprints.set(stream, known);
-  const found = known.get(key) ?? countElements(stream, axes);
+  const found = known.get(key) ?? countElements(stream, axes, roll);
   known.set(key, found);
   return found;
 }
 
-function countElements(stream: Stream, axes: readonly (readonly [string, number])[]): Footprint {
+function countElements(stream: Stream, axes: readonly (readonly [string, number])[], roll?: Roll): Footprint {
   let places = new Set(stream.starts);
   for (const [axis, extent] of axes) {
     const movement = stream.along.get(axis);
     if (!movement) continue;
     const steps = Array.from({ length: extent }, (_, i) => placeAt(movement, i));
     places = new Set([...places].flatMap((place) => steps.map((step) => place + step)));
+  }
+  const all = places.size;
+  const movement = roll && stream.along.get(roll.axis);
+  if (roll && movement?.kind === "stride") {
+    const shift = movement.stride * roll.step;
+    places = new Set([...places].filter((place) => !places.has(place + shift)));
   }
   const elements = places.size;
   const perQuad = new Map<number, number>();
@@ -123,7 +137,7 @@ function countElements(stream: Stream, axes: readonly (readonly [string, number]
   for (const count of perQuad.values())
     if (count >= enough) quads++;
     else singles += count;
-  return { elements, quads, singles };
+  return { elements, quads, singles, kept: all - elements };
 }
 
 /** Padding that is written along, where the tile holds whole rows. */

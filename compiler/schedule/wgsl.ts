@@ -6,10 +6,13 @@
  * the grid, and unroll the innermost reduction axes.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { containsOperand } from "../fusion/inline.ts";
+import { size } from "../graph/graph.ts";
+import { type Index, index, variable } from "../nest/integer.ts";
 import { type Analysis, analyse } from "./analysis.ts";
 import type { AxisStep, Schedule } from "./schedule.ts";
 import { divisorsOf } from "./wasm.ts";
-import { choices } from "./wgslChoices.ts";
+import { choices, rolled } from "./wgslChoices.ts";
 import {
   type Choice,
   costsOf,
@@ -47,14 +50,21 @@ function rank(analysis: Analysis, subject: Subject, target: GpuTarget): readonly
   const known = rankings.get(key);
   if (known) return known;
   const costs = costsOf(target);
-  const priced: Priced[] = [];
-  for (const choice of choices(analysis, costs, subject.sums)) {
+  const price = (choice: Choice): Priced[] => {
     const cost = priceOf(subject, choice, target, costs);
-    if (cost < Infinity) priced.push({ choice, cost });
-  }
+    return cost < Infinity ? [{ choice, cost }] : [];
+  };
+  const best = (all: readonly Priced[]): Priced[] => all.toSorted((a, b) => a.cost - b.cost).slice(0, mostCandidates);
+  const plain = best([...choices(analysis, costs, subject.sums)].flatMap(price));
+  const better = plain.flatMap(({ choice, cost }) =>
+    rolled(choice, analysis.axes, costs)
+      .flatMap(price)
+      .filter((other) => other.cost < cost),
+  );
+  const priced = [...plain, ...better];
   if (priced.length === 0)
-    priced.push({ choice: { tile: new Map(), grid: new Set(), unroll: new Map() }, cost: Infinity });
-  const ranked = priced.sort((a, b) => a.cost - b.cost).slice(0, mostCandidates);
+    priced.push({ choice: { tile: new Map(), grid: new Set(), unroll: new Map(), roll: undefined }, cost: Infinity });
+  const ranked = best(priced);
   if (rankings.size >= mostRankings) rankings.clear();
   rankings.set(key, ranked);
   return ranked;
@@ -72,6 +82,8 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
     const step = choice.unroll.get(axis.name) ?? 1;
     return axis.isDomain || step === axis.extent ? [] : [{ axis: axis.name, step }];
   });
+  const innermost = loops.findIndex(({ axis }) => axis === choice.roll);
+  if (innermost >= 0) loops.push(...loops.splice(innermost, 1));
   const count = countThreads(analysis.axes, choice);
   const lanes = threads.length > 0 ? lanesFor(count.threads, count.places, target) : 1;
   return {
@@ -82,6 +94,7 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
     stage: [],
     order: "accumulatorByAccumulator",
     broadcast: target.subgroupSize > 0 && lanes % target.subgroupSize === 0 && kernel.accumulators.length > 0,
+    ...(choice.roll === undefined ? {} : { roll: true }),
   };
 }
 
@@ -105,19 +118,33 @@ export function scheduleForWgsl(
 ): Schedule {
   const analysis = analyse(kernel, tensors);
   const [best] = rank(analysis, subjectOf(kernel, analysis, tensors), target);
-  const choice = best?.choice ?? { tile: new Map(), grid: new Set(), unroll: new Map() };
+  const choice = best?.choice ?? { tile: new Map(), grid: new Set(), unroll: new Map(), roll: undefined };
   return assemble(kernel, analysis, choice, target);
 }
 const mostPartialElements = 1 << 22;
 const mostParts = 64;
+/** Elements that one invocation takes: of a contraction, whose tiles share what they load, and of a plain sum. */
+const usualTile = { contraction: 64, sum: 4 };
+const wantedThreads = { software: 2048, hardware: 1 << 15 };
 
 /** Enough parts for every core to have many threads, where the outputs alone are too few. */
-export function splitForWgsl(kernel: Kernel): number[] {
-  const elements = kernel.domain.reduce((a, b) => a * b, 1);
-  const reduced = kernel.extents.reduce((a, b) => a * b, 1);
+export function splitForWgsl(kernel: Kernel, { software }: GpuTarget): number[] {
+  const elements = size(kernel.domain);
+  const reduced = size(kernel.extents);
   const whole = kernel.extents.map(() => 1);
   const [first = 1] = kernel.extents;
   if (reduced < 1024 || elements * 8 > reduced * mostParts) return whole;
-  const parts = divisorsOf(first).findLast((d) => d <= Math.min(mostParts, mostPartialElements / elements)) ?? 1;
+  const isContraction = kernel.accumulators.some(({ body }) =>
+    containsOperand(body(symbolic("d", kernel.domain), symbolic("r", kernel.extents))),
+  );
+  const threads = elements / usualTile[isContraction ? "contraction" : "sum"];
+  const wanted = wantedThreads[software ? "software" : "hardware"] / threads;
+  const most = Math.min(mostParts, mostPartialElements / elements);
+  const possible = divisorsOf(first).filter((parts) => parts <= most);
+  const parts = possible.find((count) => count >= wanted) ?? possible.at(-1) ?? 1;
   return parts < 2 ? whole : whole.map((one, axis) => (axis === 0 ? parts : one));
+}
+
+function symbolic(prefix: string, extents: readonly number[]): Index[] {
+  return extents.map((extent, d) => index(variable(`${prefix}${d}`, extent)));
 }

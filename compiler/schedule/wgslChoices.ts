@@ -8,6 +8,9 @@ type Steps = ReadonlyMap<string, number>;
 /** Unrolled turns of more reduction steps are long for little. */
 const longestTurn = 16;
 
+/** Axes of which a tile may hold a part; more than that hardly ever pay. */
+const mostCutAxes = 2;
+
 /** Part of the innermost reduction axis that has an extent; or all of it and of the one around it. */
 function unrolls(axes: readonly Axis[]): Steps[] {
   const [last, before] = axes.filter(({ isDomain, extent }) => !isDomain && extent > 1).toReversed();
@@ -37,16 +40,19 @@ function stepsOf(analysis: Analysis, axis: Axis, longest: number): number[] {
 function* tiles(analysis: Analysis, costs: Costs, most: number): Generator<Steps> {
   const domain = analysis.axes
     .filter(({ isDomain, extent }) => isDomain && extent > 1)
-    .map((axis) => ({ name: axis.name, steps: stepsOf(analysis, axis, costs.longestTile) }));
-  function* extend(tile: Steps, points: number, from: number): Generator<Steps> {
+    .map((axis) => ({ ...axis, steps: stepsOf(analysis, axis, costs.longestTile) }));
+  function* extend(tile: Steps, points: number, from: number, parts: number): Generator<Steps> {
     yield tile;
     if (tile.size === costs.mostTiledAxes) return;
-    for (const [i, { name, steps }] of domain.entries())
+    for (const [i, { name, extent, steps }] of domain.entries())
       if (i >= from)
-        for (const step of steps)
-          if (points * step <= most) yield* extend(new Map([...tile, [name, step]]), points * step, i + 1);
+        for (const step of steps) {
+          const cut = step < extent ? parts + 1 : parts;
+          if (points * step <= most && cut <= mostCutAxes)
+            yield* extend(new Map([...tile, [name, step]]), points * step, i + 1, cut);
+        }
   }
-  yield* extend(new Map(), 1, 0);
+  yield* extend(new Map(), 1, 0, 0);
 }
 
 /** The grid takes outer untiled axes up to some axis, and the pieces of any of the tiled axes. */
@@ -61,8 +67,18 @@ function* grids(axes: readonly Axis[], tile: Steps): Generator<ReadonlySet<strin
     }
 }
 
+/** Every cutting, with every way of unrolling the reduction. */
 export function* choices(analysis: Analysis, costs: Costs, sums: number): Generator<Choice> {
-  const unrolled = unrolls(analysis.axes);
+  const { axes } = analysis;
+  const unrolled = unrolls(axes);
   for (const tile of tiles(analysis, costs, costs.mostProducts / sums))
-    for (const grid of grids(analysis.axes, tile)) for (const unroll of unrolled) yield { tile, grid, unroll };
+    for (const grid of grids(axes, tile)) for (const unroll of unrolled) yield { tile, grid, unroll, roll: undefined };
+}
+
+/** The same cutting and unrolling, with loops that keep what they loaded. */
+export function rolled(choice: Choice, axes: readonly Axis[], costs: Costs): Choice[] {
+  if (costs.move === Infinity) return [];
+  return axes
+    .filter(({ name, extent, isDomain }) => !isDomain && (choice.unroll.get(name) ?? 1) < extent)
+    .map(({ name }) => ({ ...choice, roll: name }));
 }

@@ -8,7 +8,15 @@ import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import type { Target } from "../target.ts";
 import type { Analysis, Axis } from "./analysis.ts";
-import { type Footprint, footprintOf, isAligned, type Padding, type Stream, streamsOf } from "./footprint.ts";
+import {
+  type Footprint,
+  footprintOf,
+  isAligned,
+  type Padding,
+  type Roll,
+  type Stream,
+  streamsOf,
+} from "./footprint.ts";
 import { axisName } from "./schedule.ts";
 
 export type GpuTarget = Target & { kind: "wgsl" };
@@ -16,13 +24,19 @@ export type GpuTarget = Target & { kind: "wgsl" };
 /** Time of one operation for a vector of invocations. */
 export interface Costs {
   readonly multiplyAdd: number;
+  /** Each turn of the innermost loop: counters, addresses, tests. */
+  readonly turn: number;
   /** A load or store of one element. */
   readonly scalar: number;
   /** A load or store of a vec4. */
   readonly quad: number;
+  /** A load in which each lane takes another element, to be handed out. */
+  readonly gather: number;
   readonly broadcast: number;
   /** Taking up an accumulator and putting it down again, once in each turn of the innermost loop. */
   readonly accumulator: number;
+  /** Moving what a loop keeps for its next turn, by element. */
+  readonly move: number;
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
   readonly workgroup: number;
   /**
@@ -33,6 +47,8 @@ export interface Costs {
   /** Registers for accumulators. */
   readonly mostProducts: number;
   readonly longestTile: number;
+  /** Part by which each thousand instructions of a loop's body too many slow it down: they leave the caches. */
+  readonly longBody: number;
   /** Axes that a tile may extend over. */
   readonly mostTiledAxes: number;
 }
@@ -40,27 +56,35 @@ export interface Costs {
 /** kernels.md's measurements of a software adapter: loads dominate, wide tiles pay. */
 const softwareCosts: Costs = {
   multiplyAdd: 0.16,
-  scalar: 7,
-  quad: 13.2,
+  turn: 36,
+  scalar: 2.5,
+  quad: 5.5,
+  gather: 6,
   broadcast: 0.42,
-  accumulator: 0.3,
-  workgroup: 1500,
-  compilation: 400,
+  accumulator: 0.1,
+  move: 2,
+  workgroup: 190,
+  compilation: 50,
   mostProducts: 168,
   longestTile: 32,
+  longBody: 0.7,
   mostTiledAxes: 3,
 };
 /** Hardware hides loads behind many threads; large tiles starve it of them. */
 const hardwareCosts: Costs = {
   multiplyAdd: 0.16,
+  turn: 0,
   scalar: 1,
   quad: 1.6,
+  gather: 1,
   broadcast: 0.16,
   accumulator: 0,
+  move: Infinity,
   workgroup: 0,
   compilation: 0,
   mostProducts: 32,
   longestTile: 8,
+  longBody: 0,
   mostTiledAxes: 2,
 };
 
@@ -69,7 +93,12 @@ export function costsOf({ software }: GpuTarget): Costs {
 }
 
 const mostStaticAccesses = 100;
-const mostStaticProducts = 1200;
+const mostStaticProducts = 1000;
+/** Instructions on a software adapter; a load is a branch for each lane. */
+const instructions = { multiplyAdd: 2, broadcast: 3, quad: 250, scalar: 90, accumulator: 2 };
+const shortBody = 2400;
+const mostSlowing = 2.1;
+const lanesOfVector = 8;
 const wantedWorkgroups = 16;
 
 /** One way of cutting the domain: register tiles, and which axes are the same for all lanes of a workgroup. */
@@ -83,6 +112,8 @@ export interface Cutting {
 export interface Choice extends Cutting {
   /** Unrolled part of reduction axes. */
   readonly unroll: ReadonlyMap<string, number>;
+  /** The reduction axis whose loop is innermost and keeps what its next turn would load again. */
+  readonly roll: string | undefined;
 }
 
 interface Estimate {
@@ -90,6 +121,7 @@ interface Estimate {
   readonly time: number;
   /** Loads and stores in the text. */
   readonly accesses: number;
+  readonly instructions: number;
 }
 
 /** Loads that every lane wants alike: each lane fetches one quad or element, and hands out what the others need. */
@@ -101,30 +133,40 @@ function sharedLoads({ elements, quads, singles }: Footprint, aligned: boolean, 
     : { quads: 0, singles: single };
 }
 
-/** What the loads and stores of a piece cost; `unrolled` gives its extents. */
-function estimate(
-  streams: readonly Stream[],
-  unrolled: ReadonlyMap<string, number>,
-  laneAxes: ReadonlySet<string>,
-  costs: Costs,
-  subgroupSize: number,
-): Estimate {
+interface Piece {
+  /** Extents of what is unrolled. */
+  readonly unrolled: ReadonlyMap<string, number>;
+  readonly laneAxes: ReadonlySet<string>;
+  /** 0 where nothing is handed from lane to lane. */
+  readonly subgroupSize: number;
+  readonly roll?: Roll | undefined;
+}
+
+/** What the loads and stores of a piece cost. */
+function estimate(streams: readonly Stream[], piece: Piece, costs: Costs): Estimate {
+  const { unrolled, laneAxes, subgroupSize, roll } = piece;
   let time = 0;
   let accesses = 0;
+  let length = 0;
   for (const stream of streams) {
-    const touched = footprintOf(stream, unrolled);
     const aligned = isAligned(stream, unrolled);
     const isUniform = subgroupSize > 0 && ![...stream.along.keys()].some((axis) => laneAxes.has(axis));
-    const shares = isUniform && touched.elements >= 3;
+    const shared = isUniform ? footprintOf(stream, unrolled) : undefined;
+    const shares = shared !== undefined && shared.elements >= 3;
+    const touched = shares ? shared : footprintOf(stream, unrolled, roll);
     const { quads, singles } = shares
       ? sharedLoads(touched, aligned, subgroupSize)
       : aligned
         ? touched
         : { quads: 0, singles: touched.elements };
-    time += quads * costs.quad + singles * costs.scalar + (shares ? touched.elements * costs.broadcast : 0);
+    const broadcasts = shares ? touched.elements : 0;
+    const moves = touched.kept > 0 ? touched.kept * costs.move : 0;
+    time +=
+      quads * costs.quad + singles * (shares ? costs.gather : costs.scalar) + broadcasts * costs.broadcast + moves;
     accesses += quads + singles;
+    length += quads * instructions.quad + singles * instructions.scalar + broadcasts * instructions.broadcast;
   }
-  return { time, accesses };
+  return { time, accesses, instructions: length };
 }
 
 export function countThreads(axes: readonly Axis[], { tile, grid }: Cutting): { threads: number; places: number } {
@@ -193,7 +235,7 @@ const product = (steps: ReadonlyMap<string, number>): number => size([...steps.v
 /** What the kernel costs, cut and unrolled like this; infinite where its text would be too long. */
 export function priceOf(
   { axes, inner, outer, elements, depth, sums }: Subject,
-  { tile, grid, unroll }: Choice,
+  { tile, grid, unroll, roll }: Choice,
   target: GpuTarget,
   costs: Costs,
 ): number {
@@ -202,8 +244,14 @@ export function priceOf(
   if (steps * sums > mostStaticProducts) return Infinity;
   const isSplit = ({ name, extent, isDomain }: Axis): boolean => isDomain && (tile.get(name) ?? 1) < extent;
   const laneAxes = new Set(axes.filter((axis) => isSplit(axis) && !grid.has(axis.name)).map(({ name }) => name));
-  const end = estimate(outer, tile, laneAxes, costs, 0);
-  const turn = estimate(inner, new Map([...tile, ...unroll]), laneAxes, costs, target.subgroupSize);
+  const end = estimate(outer, { unrolled: tile, laneAxes, subgroupSize: 0 }, costs);
+  const rolled = roll === undefined ? undefined : { axis: roll, step: unroll.get(roll) ?? 1 };
+  const { subgroupSize } = target;
+  const turn = estimate(
+    inner,
+    { unrolled: new Map([...tile, ...unroll]), laneAxes, subgroupSize, roll: rolled },
+    costs,
+  );
   const accesses = turn.accesses + end.accesses;
   if (accesses > mostStaticAccesses) return Infinity;
   const { threads, places } = countThreads(axes, { tile, grid });
@@ -211,8 +259,13 @@ export function priceOf(
   const workgroups = Math.ceil(threads / lanes) * places;
   const idleLanes = (Math.ceil(threads / lanes) * lanes) / threads;
   const idleCores = Math.max(1, wantedWorkgroups / 2 / workgroups);
-  const perTurn = turn.time + points * sums * costs.accumulator;
-  const perElement = depth * (perTurn / steps + sums * costs.multiplyAdd) + end.time / points;
+  const accumulators = points * sums;
+  const bodyLength =
+    turn.instructions + accumulators * instructions.accumulator + sums * steps * instructions.multiplyAdd;
+  const tooLong = Math.max(0, (bodyLength - shortBody) / 1000);
+  const slower = Math.min(mostSlowing, 1 + costs.longBody * tooLong);
+  const perTurn = costs.turn + turn.time + accumulators * costs.accumulator + steps * sums * costs.multiplyAdd;
+  const perElement = (depth * perTurn * slower) / steps + end.time / points;
   const once = workgroups * costs.workgroup + accesses * accesses * costs.compilation;
-  return perElement * elements * idleLanes * idleCores + once;
+  return ((perElement * elements) / lanesOfVector) * idleLanes * idleCores + once;
 }

@@ -8,7 +8,7 @@ import { printLetIndex } from "./integers.ts";
 import { conditionReferences, forgetAtBarrier, forgetAtLoop, printStore, referencesOf } from "./memory.ts";
 import { settleAll, settleMentions } from "./memory.ts";
 import type { Block, Printer } from "./state.ts";
-import { closeHead, emit, innermost } from "./state.ts";
+import { closeHead, emit, innermost, zeroName } from "./state.ts";
 
 /** The lines of a block; `prepare` may define names in it first. */
 export function printBlock(
@@ -96,7 +96,8 @@ function printLoop(printer: Printer, { variable, count, body }: Extract<Statemen
   forgetAtLoop(printer, body);
   const name = printer.namer.of(variable.name);
   const lines = printBlock(printer, body, (depth) => printer.depths.set(variable.name, depth));
-  emit(printer, `for (var ${name} = 0u; ${name} < ${count}u; ${name}++) {`, ...indented(lines), "}");
+  const bound = printer.options.keepLoops ? `${count}u + ${zeroName}` : `${count}u`;
+  emit(printer, `for (var ${name} = 0u; ${name} < ${bound}; ${name}++) {`, ...indented(lines), "}");
   closeHead(innermost(printer));
 }
 
