@@ -15,6 +15,8 @@ export type Movement =
 
 export interface Stream {
   readonly isStore: boolean;
+  /** Whether tests keep some of its elements from being read. */
+  readonly isGuarded: boolean;
   /** The axes that move it. */
   readonly along: ReadonlyMap<string, Movement>;
   /** Addresses of the accesses, with all axes at 0. */
@@ -54,12 +56,13 @@ export function streamsOf(
     const start = addressAt(access, "", 0);
     const along = movements(analysis, access, start);
     const isStore = access.kind === "store";
-    const key = `${isStore} ${access.tensor} ${JSON.stringify([...along])}`;
+    const isGuarded = access.guarded;
+    const key = `${isStore} ${isGuarded} ${access.tensor} ${JSON.stringify([...along])}`;
     const found = groups.get(key);
     if (found) found.starts.push(start);
     else {
       const padding = isStore ? paddings.get(access.tensor) : undefined;
-      groups.set(key, { isStore, along, starts: [start], padding });
+      groups.set(key, { isStore, isGuarded, along, starts: [start], padding });
     }
   }
   return [...groups.values()];

@@ -35,6 +35,8 @@ export interface Costs {
   readonly broadcast: number;
   /** Taking up an accumulator and putting it down again, once in each turn of the innermost loop. */
   readonly accumulator: number;
+  /** Testing whether an element exists (padding). */
+  readonly guard: number;
   /** Moving what a loop keeps for its next turn, by element. */
   readonly move: number;
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
@@ -56,18 +58,19 @@ export interface Costs {
 /** kernels.md's measurements of a software adapter: loads dominate, wide tiles pay. */
 const softwareCosts: Costs = {
   multiplyAdd: 0.16,
-  turn: 36,
+  turn: 12,
   scalar: 2.5,
   quad: 5.5,
   gather: 6,
   broadcast: 0.42,
   accumulator: 0.1,
-  move: 2,
+  guard: 1.2,
+  move: 2.5,
   workgroup: 190,
   compilation: 50,
   mostProducts: 168,
   longestTile: 32,
-  longBody: 0.7,
+  longBody: 0.8,
   mostTiledAxes: 3,
 };
 /** Hardware hides loads behind many threads; large tiles starve it of them. */
@@ -79,6 +82,7 @@ const hardwareCosts: Costs = {
   gather: 1,
   broadcast: 0.16,
   accumulator: 0,
+  guard: 0,
   move: Infinity,
   workgroup: 0,
   compilation: 0,
@@ -96,7 +100,7 @@ const mostStaticAccesses = 100;
 const mostStaticProducts = 1000;
 /** Instructions on a software adapter; a load is a branch for each lane. */
 const instructions = { multiplyAdd: 2, broadcast: 3, quad: 250, scalar: 90, accumulator: 2 };
-const shortBody = 2400;
+const shortBody = 2900;
 const mostSlowing = 2.1;
 const lanesOfVector = 8;
 const wantedWorkgroups = 16;
@@ -139,7 +143,7 @@ interface Piece {
   readonly laneAxes: ReadonlySet<string>;
   /** 0 where nothing is handed from lane to lane. */
   readonly subgroupSize: number;
-  readonly roll?: Roll | undefined;
+  readonly roll?: (Roll & { readonly turns: number }) | undefined;
 }
 
 /** What the loads and stores of a piece cost. */
@@ -245,7 +249,9 @@ export function priceOf(
   const isSplit = ({ name, extent, isDomain }: Axis): boolean => isDomain && (tile.get(name) ?? 1) < extent;
   const laneAxes = new Set(axes.filter((axis) => isSplit(axis) && !grid.has(axis.name)).map(({ name }) => name));
   const end = estimate(outer, { unrolled: tile, laneAxes, subgroupSize: 0 }, costs);
-  const rolled = roll === undefined ? undefined : { axis: roll, step: unroll.get(roll) ?? 1 };
+  const rollStep = (roll !== undefined && unroll.get(roll)) || 1;
+  const rollExtent = axes.find(({ name }) => name === roll)?.extent ?? 1;
+  const rolled = roll === undefined ? undefined : { axis: roll, step: rollStep, turns: rollExtent / rollStep };
   const { subgroupSize } = target;
   const turn = estimate(
     inner,

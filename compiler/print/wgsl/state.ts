@@ -16,8 +16,8 @@ export interface WgslOptions {
   /** 0 where the size is not known or not fixed. */
   readonly subgroupSize: number;
   /**
-   * Hides from the driver how often loops turn, so that it does not unroll them: software adapters do, and then take
-   * seconds to compile what runs no faster.
+   * Hides from the driver how often longer loops turn, so that it does not unroll them: software adapters do, and then
+   * take seconds to compile what runs no faster.
    */
   readonly keepLoops?: boolean;
 }

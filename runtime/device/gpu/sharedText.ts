@@ -5,8 +5,9 @@
  * two texts become one only if one is the other with its names changed.
  */
 
-const declaration = /\b(?:let|var(?:<[^>]*>)?)\s+([A-Za-z_]\w*)/g;
-const identifier = /(?<![.\w])[A-Za-z_]\w*/g;
+const declaration = /\b(?:let\s+|var\s+|var<[^>]*>\s*)([A-Za-z_]\w*)/g;
+/** Not a component (`.x`), and not an address space or a type (`var<workgroup>`), which may be called like a variable. */
+const identifier = /(?<![.\w<])[A-Za-z_]\w*/g;
 
 export function sharedText(source: string): string {
   const text = source.replace(/\/\/.*$/gm, "").replace(/\n\s*\n/g, "\n");
