@@ -23,6 +23,7 @@ import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } 
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import type { Schedule } from "./schedule/schedule.ts";
+import { isContraction } from "./schedule/analysis.ts";
 import { backendFor } from "./schedule/backends.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
@@ -112,7 +113,10 @@ function arrange(inputs: readonly LoweringInput[], mostBindings: number): Schedu
     return { name, kernels: [{ kernel, schedule, name }], lowered: lowerKernel(input) };
   });
   if (mostBindings === 0) return alone;
-  const uses = alone.map(({ lowered }, i) => memoryUse(lowered, inputs[i]?.tensors ?? new Map()));
+  const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
+    const input = inputs[i];
+    return input ? [memoryUse(lowered, input.tensors, stepsOf(input.kernel))] : [];
+  });
   return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
     if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
     const members = group.flatMap((i) => inputs[i] ?? []);
@@ -135,14 +139,23 @@ function workOf({ domain, extents, accumulators }: Kernel): number {
   return size(domain) * size(extents) * Math.max(1, accumulators.length);
 }
 
-function memoryUse({ nest, tensors: bound }: LoweredKernel, tensors: ReadonlyMap<number, StoredTensor>): MemoryUse {
+/** What is loaded for one step of a contraction serves many; a step of a plain sum has its own. */
+function stepsOf(kernel: Kernel): number {
+  return workOf(kernel) * (isContraction(kernel) ? 1 : 4);
+}
+
+function memoryUse(
+  { nest, tensors: bound }: LoweredKernel,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  steps: number,
+): MemoryUse {
   const ranges = nest.bindings.map(({ length }, i): MemoryRange => {
     const { tensor, offset } = resolveStorage(tensors, bound[i] ?? -1);
     const memory = tensor.storage.kind === "state" ? tensor.storage.state : String(tensor.id);
     return { memory, start: offset, end: offset + length };
   });
   const accesses = countAccesses(nest);
-  return { accesses, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
+  return { accesses, steps, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
 }
 
 function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {

@@ -6,10 +6,8 @@
  * the grid, and unroll the innermost reduction axes.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { containsOperand } from "../fusion/inline.ts";
 import { size } from "../graph/graph.ts";
-import { type Index, index, variable } from "../nest/integer.ts";
-import { type Analysis, analyse } from "./analysis.ts";
+import { type Analysis, analyse, isContraction } from "./analysis.ts";
 import type { AxisStep, Schedule } from "./schedule.ts";
 import { divisorsOf } from "./wasm.ts";
 import { choices, rolled } from "./wgslChoices.ts";
@@ -134,17 +132,10 @@ export function splitForWgsl(kernel: Kernel, { software }: GpuTarget): number[] 
   const whole = kernel.extents.map(() => 1);
   const [first = 1] = kernel.extents;
   if (reduced < 1024 || elements * 8 > reduced * mostParts) return whole;
-  const isContraction = kernel.accumulators.some(({ body }) =>
-    containsOperand(body(symbolic("d", kernel.domain), symbolic("r", kernel.extents))),
-  );
-  const threads = elements / usualTile[isContraction ? "contraction" : "sum"];
+  const threads = elements / usualTile[isContraction(kernel) ? "contraction" : "sum"];
   const wanted = wantedThreads[software ? "software" : "hardware"] / threads;
   const most = Math.min(mostParts, mostPartialElements / elements);
   const possible = divisorsOf(first).filter((parts) => parts <= most);
   const parts = possible.find((count) => count >= wanted) ?? possible.at(-1) ?? 1;
   return parts < 2 ? whole : whole.map((one, axis) => (axis === 0 ? parts : one));
-}
-
-function symbolic(prefix: string, extents: readonly number[]): Index[] {
-  return extents.map((extent, d) => index(variable(`${prefix}${d}`, extent)));
 }
