@@ -91,7 +91,9 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
     loops,
     stage: [],
     order: "accumulatorByAccumulator",
-    broadcast: target.subgroupSize > 0 && lanes % target.subgroupSize === 0 && kernel.accumulators.length > 0,
+    // Where a kernel overwrites what it reads, lanes too many do nothing; but all must take part in a broadcast.
+    broadcast:
+      target.subgroupSize > 0 && lanes % target.subgroupSize === 0 && kernel.accumulators.length > 0 && !kernel.inPlace,
     ...(choice.roll === undefined ? {} : { roll: true }),
   };
 }
