@@ -96,7 +96,7 @@ export function costsOf({ software }: GpuTarget): Costs {
   return software ? softwareCosts : hardwareCosts;
 }
 
-const mostStaticAccesses = 100;
+const mostStaticAccesses = 130;
 const mostStaticProducts = 1000;
 /** Instructions on a software adapter; a load is a branch for each lane. */
 const instructions = { multiplyAdd: 2, broadcast: 3, quad: 250, scalar: 90, accumulator: 2 };
