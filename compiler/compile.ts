@@ -32,6 +32,7 @@ import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import type { Schedule } from "./schedule/schedule.ts";
+import { isContraction } from "./schedule/analysis.ts";
 import { backendFor } from "./schedule/backends.ts";
 import { type Chain, scratchTensors } from "./schedule/chains.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
@@ -151,7 +152,10 @@ function arrange(inputs: readonly LoweringInput[], mostBindings: number): Schedu
     return { name, kernels: [{ kernel, schedule, name }], lowered: lowerKernel(input) };
   });
   if (mostBindings === 0) return alone;
-  const uses = alone.map(({ lowered }, i) => memoryUse(lowered, inputs[i]?.tensors ?? new Map()));
+  const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
+    const input = inputs[i];
+    return input ? [memoryUse(lowered, input.tensors, stepsOf(input.kernel))] : [];
+  });
   return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
     if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
     const members = group.flatMap((i) => inputs[i] ?? []);
@@ -174,14 +178,23 @@ function workOf({ domain, extents, accumulators }: Kernel): number {
   return size(domain) * size(extents) * Math.max(1, accumulators.length);
 }
 
-function memoryUse({ nest, tensors: bound }: LoweredKernel, tensors: ReadonlyMap<number, StoredTensor>): MemoryUse {
+/** What is loaded for one step of a contraction serves many; a step of a plain sum has its own. */
+function stepsOf(kernel: Kernel): number {
+  return workOf(kernel) * (isContraction(kernel) ? 1 : 4);
+}
+
+function memoryUse(
+  { nest, tensors: bound }: LoweredKernel,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  steps: number,
+): MemoryUse {
   const ranges = nest.bindings.map(({ length }, i): MemoryRange => {
     const { tensor, offset } = resolveStorage(tensors, bound[i] ?? -1);
     const memory = tensor.storage.kind === "state" ? tensor.storage.state : String(tensor.id);
     return { memory, start: offset, end: offset + length };
   });
   const accesses = countAccesses(nest);
-  return { accesses, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
+  return { accesses, steps, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
 }
 
 function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {
@@ -251,8 +264,8 @@ function planKernel(nest: LoopNest, number: number, target: Target): PlanKernel 
     workgroups: nest.workgroups,
   };
   if (target.kind === "wasm") return { ...common, source: printNest(nest), features: [] };
-  const { subgroupSize } = target;
-  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize });
+  const { subgroupSize, software } = target;
+  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize, keepLoops: software });
   return { ...common, source, features };
 }
 

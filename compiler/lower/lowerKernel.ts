@@ -16,12 +16,14 @@ import {
   subgroupLaneName,
   workgroupName,
 } from "../nest/loopNest.ts";
+import { storedBuffers } from "../nest/verifyNest.ts";
 import { cutAxes, tilePlaces, type TilePlace } from "./axes.ts";
 import { type Bindings, createBindings, identifier } from "./bindings.ts";
 import { createEmitter } from "./emitter.ts";
 import { emitKernel } from "./loops.ts";
 import type { Lowering, LoweringInput, Point, Stage } from "./lowering.ts";
 import { createNames, type Names } from "./names.ts";
+import { rollLoads } from "./rollLoads.ts";
 import { createTermTable, type Place, type Resolver } from "./terms.ts";
 
 export interface LoweredKernel {
@@ -206,7 +208,8 @@ function lowerPart(input: LoweringInput, shared: Shared, workgroup: string): Par
     guard: isForOneLane ? { kind: "inRange", index: lane, minimum: 0, maximum: 0 } : undefined,
   };
   const workgroups = emitKernel(lowering);
-  const body = emitter.finish();
+  const emitted = emitter.finish();
+  const body = schedule.roll ? rollLoads(emitted, storedBuffers(emitted)) : emitted;
   const { guard, scratch } = lowering;
   return { body: guard ? [{ kind: "if", condition: guard, body }] : body, workgroups, scratch };
 }

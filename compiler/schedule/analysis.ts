@@ -4,6 +4,7 @@
  * In: a kernel and its tensors. Out: for each distinct access, its address as an `Index` over variables named like the
  * axes, and through which operand it goes.
  */
+import { containsOperand } from "../fusion/inline.ts";
 import { type Kernel, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
 import { type Atom, factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
 import { box, type Test, type Value } from "../value.ts";
@@ -36,6 +37,13 @@ export interface Analysis {
   /** Arithmetic operations of one step of all bodies, and of one output element. */
   readonly bodyOperations: number;
   readonly outputOperations: number;
+}
+
+/** Whether its reductions are sums of products, which share what they load. */
+export function isContraction({ accumulators, domain, extents }: Kernel): boolean {
+  const symbolic = (prefix: string, of: readonly number[]): Index[] =>
+    of.map((extent, d) => index(variable(`${prefix}${d}`, extent)));
+  return accumulators.some(({ body }) => containsOperand(body(symbolic("d", domain), symbolic("r", extents))));
 }
 
 export function extentOf(analysis: Analysis, name: string): number {

@@ -36,6 +36,8 @@ export interface Schedule {
   readonly order: "narrowInnermost" | "accumulatorByAccumulator";
   /** Loads that are the same in all lanes come by one lane-indexed load and broadcasts (fixed subgroup size only). */
   readonly broadcast: boolean;
+  /** What the next turn of the innermost loop would load again stays in registers (WGSL). */
+  readonly roll?: boolean;
 }
 
 export const axisName = {
@@ -55,6 +57,7 @@ export function printSchedule(schedule: Schedule): string {
     schedule.vector ? `vector ${schedule.vector}` : "",
     ...schedule.stage.map(({ operand, depth }) => `stage ${operand}@${depth}`),
     schedule.broadcast ? "broadcast" : "",
+    schedule.roll ? "roll" : "",
   ];
   return parts.filter((part) => part !== "").join(" | ");
 }

@@ -74,7 +74,8 @@ function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
 
 function mayVectorise(kernel: Kernel, axis: Axis): boolean {
   if (axis.isDomain) return !(kernel.inPlace && axis.extent % lanes !== 0);
-  return kernel.accumulators.every(({ operator }) => operator !== "minimum");
+  // Where lanes are parts of a reduction, all of them write its result: not over what another one reads.
+  return !kernel.inPlace && kernel.accumulators.every(({ operator }) => operator !== "minimum");
 }
 
 interface Tile {
