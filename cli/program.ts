@@ -10,13 +10,14 @@ import { defineCompile } from "./commands/compile.ts";
 import { defineDoctor } from "./commands/doctor.ts";
 import { defineExplain } from "./commands/explain.ts";
 import { defineFmt } from "./commands/fmt.ts";
+import { defineProfile } from "./commands/profile.ts";
 import { defineTrain } from "./commands/train.ts";
 import { type CommandContext, exitCode, type Perform } from "./context.ts";
 import { reportProblem } from "./reportProblem.ts";
 import { version } from "./version.ts";
 
 /** In the order of the help. */
-const commands = [defineCheck, defineFmt, defineTrain, defineCompile, defineExplain, defineDoctor];
+const commands = [defineCheck, defineFmt, defineTrain, defineCompile, defineExplain, defineProfile, defineDoctor];
 
 const examples = `
 Examples:

@@ -4,6 +4,7 @@
  * In: the words after an option. Out: numbers; or commander's error, which shows the option and ends with exit code 2.
  */
 import { InvalidArgumentError, Option } from "commander";
+import type { DeviceKind } from "../runtime/device/chooseDevice.ts";
 
 /** A parser for whole numbers from `minimum` to `maximum`. */
 export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
@@ -22,8 +23,19 @@ export function notNegative(text: string): number {
   throw new InvalidArgumentError("It must be a number of at least 0, such as 0.01.");
 }
 
-/** `--set name=value`, any number of times. */
-/** `--set`, the same for all commands that read programs. */
+const devices: readonly DeviceKind[] = ["auto", "gpu", "cpu"];
+
+/** `--device`, the same for all commands that run programs. */
+export function deviceOption(): Option {
+  return new Option("--device <device>", "where to compute").choices(devices).default("auto");
+}
+
+/** `--threads`, likewise. */
+export function threadsOption(): Option {
+  return new Option("--threads <number>", "threads of the CPU device").argParser(wholeNumber(1, 256));
+}
+
+/** `--set name=value`, any number of times, the same for all commands that read programs. */
 export function setOption(): Option {
   return new Option("--set <name=value>", "a value for a parameter of the model (may be repeated)")
     .argParser(setting)

@@ -17,11 +17,13 @@ import { countAccesses } from "./nest/countAccesses.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
 import { printNest } from "./nest/printNest.ts";
 import { mergeBindings } from "./plan/mergeBindings.ts";
+import { costOf } from "./plan/costs.ts";
 import {
   chainName,
   fileName,
   kernelHeader,
   kernelName,
+  originText,
   togetherHeader,
   togetherName,
   withReads,
@@ -236,11 +238,12 @@ export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgra
   const dispatches: Record<string, PlanDispatch[]> = {};
   programs.forEach((program, p) => {
     const offsets = arenas[p]?.offsets ?? new Map<number, number>();
-    dispatches[program.name] = program.dispatches.map(({ lowered }) => {
+    dispatches[program.name] = program.dispatches.map((dispatch) => {
+      const { lowered } = dispatch;
       const places = lowered.tensors.map((id) => bindingOf(id, program.tensors, layout, offsets));
       const limit = target.kind === "wgsl" ? target.maximumBindings : Infinity;
       const { nest, places: bindings } = mergeBindings(lowered.nest, places, limit);
-      kernels.push(planKernel(nest, kernels.length, target));
+      kernels.push({ ...planKernel(nest, kernels.length, target), ...describe(dispatch, program.tensors) });
       nests.push(nest);
       return { kernel: kernels.length - 1, bindings };
     });
@@ -256,7 +259,19 @@ export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgra
   return target.kind === "wasm" ? { ...plan, wasm: printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) } : plan;
 }
 
-function planKernel(nest: LoopNest, number: number, target: Target): PlanKernel {
+/** Where a dispatch comes from, and what it has to do. */
+function describe(
+  { kernels, lowered }: ScheduledDispatch,
+  tensors: ReadonlyMap<number, StoredTensor>,
+): Pick<PlanKernel, "origins" | "cost"> {
+  const definitions = kernels.map(({ kernel }) => kernel);
+  const origins = new Map(
+    definitions.flatMap((kernel) => kernel.origins.map((origin) => [originText(origin), origin] as const)),
+  );
+  return { origins: [...origins.values()], cost: costOf(definitions, tensors, new Set(lowered.tensors)) };
+}
+
+function planKernel(nest: LoopNest, number: number, target: Target): Omit<PlanKernel, "origins" | "cost"> {
   const common = {
     name: nest.name,
     file: fileName(number, nest.name),

@@ -33,6 +33,8 @@ export type Value =
       readonly name: string;
       readonly coordinates: readonly Index[];
       readonly read: (coordinates: readonly Index[]) => Value;
+      /** Steps in which it is zero, because its guard fails, are no part of what is to be computed. */
+      readonly sparse: boolean;
     }
   /** The finished result of one of the kernel's reductions, at the coordinates of the output. */
   | { readonly kind: "result"; readonly number: number };
@@ -172,8 +174,9 @@ export function operand(
   name: string,
   coordinates: readonly Index[],
   read: (coordinates: readonly Index[]) => Value,
+  sparse = false,
 ): Value {
-  return { kind: "operand", name, coordinates, read };
+  return { kind: "operand", name, coordinates, read, sparse };
 }
 
 /** All coordinates of a box in row-major order, as constants. */

@@ -3,11 +3,11 @@
  *
  * In: the options. Out: a call of cli/trainProgram.ts, which is loaded only when it runs.
  */
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { DeviceKind } from "../../runtime/device/chooseDevice.ts";
 import type { Perform } from "../context.ts";
 import type { CheckFlags } from "../checkFile.ts";
-import { notNegative, setOption, wholeNumber } from "../values.ts";
+import { deviceOption, notNegative, setOption, threadsOption, wholeNumber } from "../values.ts";
 
 export interface TrainFlags extends CheckFlags {
   readonly model?: string;
@@ -22,8 +22,6 @@ export interface TrainFlags extends CheckFlags {
   readonly threads?: number;
   readonly fuse: boolean;
 }
-
-const devices: readonly DeviceKind[] = ["auto", "gpu", "cpu"];
 
 export function defineTrain(program: Command, perform: (work: Perform) => Promise<void>): void {
   program
@@ -40,8 +38,8 @@ export function defineTrain(program: Command, perform: (work: Perform) => Promis
     .option("--weights <file>", "start from these weights (.safetensors)")
     .option("--model <name>", "which model, where the file has several")
     .addOption(setOption())
-    .addOption(new Option("--device <device>", "where to compute").choices(devices).default("auto"))
-    .option("--threads <number>", "threads of the CPU device", wholeNumber(1, 256))
+    .addOption(deviceOption())
+    .addOption(threadsOption())
     .option("--no-fuse", "a kernel for every operator (slower; the same results within rounding)")
     .action((file: string, flags: TrainFlags) =>
       perform(async (context) => (await import("../trainProgram.ts")).trainProgram(file, flags, context)),

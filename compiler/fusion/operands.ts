@@ -11,10 +11,10 @@ import { symbolicCoordinates } from "./inline.ts";
 import type { Accumulator } from "./kernel.ts";
 
 type Body = Accumulator["body"];
-type Operand = Value & { readonly kind: "operand" };
+export type Operand = Value & { readonly kind: "operand" };
 
 /** The operands of a body that are not part of another operand, replaced. */
-function mapOperands(value: Value, replace: (operand: Operand) => Operand): Value {
+export function mapOperands(value: Value, replace: (operand: Operand) => Operand): Value {
   const recur = (of: Value): Value => mapOperands(of, replace);
   switch (value.kind) {
     case "operand":

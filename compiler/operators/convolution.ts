@@ -132,7 +132,7 @@ export const convInput: Operator<"convInput"> = {
           add(x, padding.left, multiply(kx, -dilation[1])),
         ];
         const filter = [o, remainder(c, inputsPerGroup), ky, kx];
-        return value.multiply(value.operand("gradient", at, read), value.operand("weight", filter, weight.at));
+        return value.multiply(value.operand("gradient", at, read, true), value.operand("weight", filter, weight.at));
       });
     };
   },

@@ -5,7 +5,9 @@
  * What holds (`verifyPlan`): each dispatch gives its kernel exactly its bindings, inside their buffers; offsets are
  * multiples of 256 bytes; bindings of one dispatch that are written do not overlap any other of its bindings.
  */
+import type { Origin } from "../graph/graph.ts";
 import type { Binding } from "../nest/loopNest.ts";
+import type { KernelCost } from "./costs.ts";
 
 export interface PlanBuffer {
   readonly name: string;
@@ -26,6 +28,9 @@ export interface PlanKernel {
   readonly name: string;
   /** A short file name without ending, unique in the plan: `07-conv2-filter-gradient`. */
   readonly file: string;
+  /** The layers that it computes, with their lines in the program, each once. */
+  readonly origins: readonly Origin[];
+  readonly cost: KernelCost;
   readonly bindings: readonly Binding[];
   readonly workgroups: number;
   /** WGSL text, for a plan of target `wgsl`; in a plan of target `wasm` a readable loop nest (the module is `wasm`). */

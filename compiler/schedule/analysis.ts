@@ -62,11 +62,19 @@ export function dependsOn(access: Access, axis: string): boolean {
 /** An axis so short may be unrolled whole. */
 const shortAxis = 3;
 
-const analyses = new WeakMap<Kernel, { readonly tensors: ReadonlyMap<number, StoredTensor>; readonly of: Analysis }>();
+type Tensors = ReadonlyMap<number, StoredTensor>;
 
-export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Analysis {
+const analyses = new WeakMap<Kernel, { readonly tensors: Tensors; readonly of: Analysis }>();
+
+/** Whether tensors lie alike, as far as addresses go. */
+function sameLayout(a: StoredTensor | undefined, b: StoredTensor | undefined): boolean {
+  return a === b || (a?.pitch === b?.pitch && a?.gap === b?.gap && a?.shape === b?.shape);
+}
+
+export function analyse(kernel: Kernel, tensors: Tensors): Analysis {
   const known = analyses.get(kernel);
-  if (known?.tensors === tensors) return known.of;
+  const isKnown = known?.of.accesses.every(({ tensor }) => sameLayout(known.tensors.get(tensor), tensors.get(tensor)));
+  if (known && isKnown) return known.of;
   const of = makeAnalysis(kernel, tensors);
   analyses.set(kernel, { tensors, of });
   return of;

@@ -67,7 +67,7 @@ function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
   return {
     number,
     kernel,
-    use: { reads, writes, accesses: accesses.length },
+    use: { reads, writes, accesses: accesses.length, steps: 0 },
     accesses: loads,
     plainReads,
     isSmall: workOf(kernel, outputOperations) < smallWork,

@@ -13,11 +13,23 @@ export interface DeviceDescription {
   readonly software: boolean;
 }
 
+/** What one dispatch of a program took on the device. */
+export interface KernelTime {
+  /** Index in the plan's kernels. */
+  readonly kernel: number;
+  readonly milliseconds: number;
+}
+
 export interface Session {
   write(buffer: number, offset: number, bytes: Uint8Array): void;
   read(buffer: number, offset: number, byteLength: number): Promise<Uint8Array>;
   /** Runs a program `times` times, in order; resolves when all of it is done. The thread that calls is left free. */
   run(program: string, times?: number): Promise<void>;
+  /**
+   * Times every dispatch of a program by itself, by the device's own clock; undefined where it has none. `times` is for
+   * devices whose clock takes a while to read: each dispatch runs so often, and its mean counts. Changes the buffers.
+   */
+  profile(program: string, times?: number): Promise<readonly KernelTime[] | undefined>;
   close(): Promise<void>;
 }
 

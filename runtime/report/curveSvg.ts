@@ -6,6 +6,7 @@
  */
 import { curveMonotoneX, line } from "d3-shape";
 import type { EpochRecord } from "../train/epochRecord.ts";
+import { ink, mark, type Point, small, svgDocument, text } from "./svg.ts";
 
 export interface CurveOptions {
   readonly title: string;
@@ -26,14 +27,7 @@ const colours = {
   accuracy: "#1f6feb",
   train: "#b3541e",
   test: "#d99a2b",
-  text: "#24292f",
-  faint: "#59636e",
-  grid: "#e4e7eb",
-  axis: "#8c959f",
 };
-const small = `font-size="12" fill="${colours.faint}"`;
-
-type Point = readonly [number, number];
 
 interface Scales {
   readonly across: (epoch: number) => number;
@@ -47,20 +41,16 @@ export function curveSvg(records: readonly EpochRecord[], { title, epochs }: Cur
   const scales = scalesFor(records, Math.max(1, epochs));
   const best = bestOf(records);
   const summary = best ? `best ${percent(best.testAccuracy)} after epoch ${best.epoch}` : "";
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif">`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    text(margin.left, 30, title, `font-size="17" font-weight="bold" fill="${colours.text}"`),
-    text(right, 30, summary, `font-size="12" fill="${colours.text}" text-anchor="end"`),
+  return svgDocument(width, height, [
+    text(margin.left, 30, title, `font-size="17" font-weight="bold" fill="${ink.text}"`),
+    text(right, 30, summary, `font-size="12" fill="${ink.text}" text-anchor="end"`),
     ...legend(),
     ...axes(scales),
     ...lossCurve(records, scales, (record) => record.trainLoss, colours.train),
     ...lossCurve(records, scales, (record) => record.testLoss, colours.test),
     ...accuracyCurve(records, scales),
     ...labels(records, scales),
-    "</svg>",
-    "",
-  ].join("\n");
+  ]);
 }
 
 function scalesFor(records: readonly EpochRecord[], epochs: number): Scales {
@@ -100,14 +90,14 @@ function axes({ across, accuracy, lossStep, epochs }: Scales): string[] {
   const parts: string[] = [];
   for (let i = 0; i <= gridSteps; i++) {
     const y = accuracy(i / gridSteps);
-    const colour = i === 0 ? colours.axis : colours.grid;
+    const colour = i === 0 ? ink.axis : ink.grid;
     parts.push(`<line x1="${margin.left}" x2="${right}" y1="${y}" y2="${y}" stroke="${colour}"/>`);
     parts.push(text(margin.left - 10, y + 4, `${(100 * i) / gridSteps} %`, `${small} text-anchor="end"`));
     parts.push(text(right + 10, y + 4, lossText(i, lossStep), small));
   }
   for (let epoch = 0; epoch <= epochs; epoch += epochStep(epochs)) {
     const x = across(epoch).toFixed(1);
-    parts.push(`<line x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 5}" stroke="${colours.axis}"/>`);
+    parts.push(`<line x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 5}" stroke="${ink.axis}"/>`);
     parts.push(text(across(epoch), bottom + 21, String(epoch), `${small} text-anchor="middle"`));
   }
   parts.push(text((margin.left + right) / 2, height - 14, "epoch", `${small} text-anchor="middle"`));
@@ -130,7 +120,7 @@ function legend(): string[] {
     const x = margin.left + i * 132;
     return [
       `<line x1="${x}" x2="${x + 22}" y1="50" y2="50" stroke="${colour}" stroke-width="${stroke}"/>`,
-      text(x + 28, 54, label, `font-size="12" fill="${colours.text}"`),
+      text(x + 28, 54, label, `font-size="12" fill="${ink.text}"`),
     ];
   });
 }
@@ -198,13 +188,4 @@ function spline(points: readonly Point[]): string {
     .y(([, y]) => y)
     .curve(curveMonotoneX);
   return path([...points]) ?? "";
-}
-
-function mark([x, y]: Point, radius: number, attributes: string): string {
-  return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${radius}" ${attributes}/>`;
-}
-
-function text(x: number, y: number, content: string, attributes: string): string {
-  const safe = content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${safe}</text>`;
 }

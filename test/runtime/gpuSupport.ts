@@ -35,6 +35,8 @@ export function planOf(nest: LoopNest, options: { subgroups: boolean; subgroupSi
         file: "00-kernel",
         bindings: nest.bindings,
         workgroups: nest.workgroups,
+        origins: [],
+        cost: { operations: 0, bytesRead: 0, bytesWritten: 0 },
         ...printWgsl(nest, options),
       },
     ],

@@ -5,7 +5,7 @@
  * failure every operation rejects with it.
  */
 import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
-import type { Session } from "../device.ts";
+import type { KernelTime, Session } from "../device.ts";
 import { createOperationQueue } from "../gpu/operationQueue.ts";
 import { CpuError } from "./cpuError.ts";
 import { control } from "./driver.ts";
@@ -14,16 +14,8 @@ import type { MemoryPool } from "./memories.ts";
 import type { WorkerPool } from "./pool.ts";
 import { type WasmMemory, type WasmModuleObject, webAssembly } from "./webAssembly.ts";
 
-/** What one dispatch of a program took on the device. */
-export interface KernelTime {
-  /** Index in the plan's kernels. */
-  readonly kernel: number;
-  readonly milliseconds: number;
-}
-
-/** A session that can also time single dispatches. */
 export interface CpuSession extends Session {
-  /** Runs each dispatch of a program `times` times by itself: the mean of each. Changes the buffers as the program does. */
+  /** There always is a clock. It is read after `times` runs of each dispatch, 5 if not given. */
   profile(program: string, times?: number): Promise<readonly KernelTime[]>;
 }
 

@@ -1,0 +1,59 @@
+/**
+ * Plans of single loop nests, without a model: for calibration.
+ *
+ * In: nests. Out: a plan with a program for each, by the nest's name. What holds: bindings of one name are one buffer.
+ */
+import type { LoopNest } from "../nest/loopNest.ts";
+import { printNest } from "../nest/printNest.ts";
+import { printWasmModule } from "../print/wasm/printWasm.ts";
+import { printWgsl } from "../print/wgsl/printWgsl.ts";
+import type { Target } from "../target.ts";
+import { fileName } from "../plan/names.ts";
+import type { ExecutionPlan, PlanKernel } from "../plan/plan.ts";
+
+const elementBytes = { f32: 4, u32: 4, u8: 1 } as const;
+
+export function planOfNests(nests: readonly LoopNest[], target: Target): ExecutionPlan {
+  const sizes = new Map<string, number>();
+  for (const { bindings } of nests)
+    for (const { name, type, length } of bindings)
+      sizes.set(name, Math.max(sizes.get(name) ?? 0, length * elementBytes[type]));
+  const names = [...sizes.keys()];
+  const kernels = nests.map((nest, number): PlanKernel => ({
+    name: nest.name,
+    file: fileName(number, nest.name),
+    origins: [],
+    cost: { operations: 0, bytesRead: 0, bytesWritten: 0 },
+    bindings: nest.bindings,
+    workgroups: nest.workgroups,
+    ...printed(nest, target),
+  }));
+  const plan = {
+    version: 1 as const,
+    target: target.kind,
+    buffers: names.map((name) => ({ name, bytes: sizes.get(name) ?? 0 })),
+    tensors: {},
+    kernels,
+    programs: Object.fromEntries(
+      nests.map(({ name, bindings }, kernel) => [
+        name,
+        [
+          {
+            kernel,
+            bindings: bindings.map((binding) => ({
+              buffer: names.indexOf(binding.name),
+              offset: 0,
+              bytes: binding.length * elementBytes[binding.type],
+            })),
+          },
+        ],
+      ]),
+    ),
+  };
+  return target.kind === "wasm" ? { ...plan, wasm: printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) } : plan;
+}
+
+function printed(nest: LoopNest, target: Target): Pick<PlanKernel, "source" | "features"> {
+  if (target.kind === "wasm") return { source: printNest(nest), features: [] };
+  return printWgsl(nest, { subgroups: target.subgroupSize > 0, subgroupSize: target.subgroupSize });
+}
