@@ -91,8 +91,8 @@ function chooseVector(roll: Dice, kernel: Kernel, { axes }: Analysis): string | 
 /** Operands whose coordinates move evenly along every axis, after some of the loops. */
 function chooseStages(roll: Dice, kernel: Kernel, { operands, axes }: Analysis, loops: number): Schedule["stage"] {
   if (kernel.accumulators.length === 0) return [];
-  return [...operands].flatMap(([operand, coordinates]) => {
-    const isLinear = coordinates.every((at) => axes.every(({ name }) => factorOf(at, name) !== undefined));
+  return [...operands].flatMap(([operand, places]) => {
+    const isLinear = places.flat().every((at) => axes.every(({ name }) => factorOf(at, name) !== undefined));
     return isLinear && roll(2) === 0 ? [{ operand, depth: roll(loops + 1) }] : [];
   });
 }
