@@ -11,7 +11,7 @@ import { splitReduction } from "./fusion/split.ts";
 import { type Graph, InvariantError, size, type StateTensor } from "./graph/graph.ts";
 import { resolveStorage } from "./lower/bindings.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
-import { type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
+import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
 import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";
 import { countAccesses } from "./nest/countAccesses.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
@@ -19,6 +19,7 @@ import { printNest } from "./nest/printNest.ts";
 import { mergeBindings } from "./plan/mergeBindings.ts";
 import { costOf } from "./plan/costs.ts";
 import {
+  chainName,
   fileName,
   kernelHeader,
   kernelName,
@@ -39,8 +40,11 @@ import {
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
+import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import type { Schedule } from "./schedule/schedule.ts";
+import { isContraction } from "./schedule/analysis.ts";
 import { backendFor } from "./schedule/backends.ts";
+import { type Chain, scratchTensors } from "./schedule/chains.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
 
@@ -49,6 +53,8 @@ export interface CompileOptions {
   readonly target: Target;
   /** Off: every operator is a kernel of its own. Results agree within rounding. */
   readonly fuse?: boolean;
+  /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */
+  readonly separate?: boolean;
 }
 
 export interface ScheduledKernel {
@@ -83,17 +89,19 @@ export function compile(model: CheckedModel, recipe: TrainingRecipe, options: Co
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit });
   const fused = graphs.graphs.map((graph) => fuse(graph, options));
-  const programs = fused.map((program) => scheduleProgram(program, options.target));
+  const programs = fused.map((program) => scheduleProgram(program, options.target, options.separate));
   const plan = makePlan(graphs, programs, options.target);
   return { model: graphs, fused, programs, plan };
 }
 
 export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fuse">): FusedGraph {
-  return fuseGraph(graph, backendFor(options.target).costs, options.fuse ?? true);
+  const { costs, rewrite } = backendFor(options.target);
+  const isFused = options.fuse ?? true;
+  return fuseGraph(rewrite && isFused ? rewriteGraph(graph, rewrite) : graph, costs, isFused);
 }
 
 /** Splits, schedules and lowers every kernel of a program. */
-export function scheduleProgram(program: FusedGraph, target: Target): ScheduledProgram {
+export function scheduleProgram(program: FusedGraph, target: Target, separate = false): ScheduledProgram {
   const backend = backendFor(target);
   const stored = new Map(program.tensors);
   let fresh = Math.max(0, ...stored.keys());
@@ -105,20 +113,45 @@ export function scheduleProgram(program: FusedGraph, target: Target): ScheduledP
     return [first, second];
   });
   const tensors = backend.place(stored);
-  const inputs = kernels.map((kernel, i): LoweringInput => {
-    const schedule = backend.schedule(kernel, tensors, target);
-    const isParts = kernels[i + 1]?.outputs === kernel.outputs;
+  const chains =
+    backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
+  const inScratch = (separate ? [] : chains).flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
+  const placed = new Map([...tensors, ...inScratch]);
+  const inputOf = (number: number, chunks: number | undefined): LoweringInput[] => {
+    const kernel = kernels[number];
+    if (!kernel) return [];
+    const schedule = backend.schedule(kernel, tensors, target, chunks);
+    const isParts = kernels[number + 1]?.outputs === kernel.outputs;
     const name = kernelName(kernel, isParts);
     const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
-    return { kernel, schedule, tensors, name, header: kernelHeader(kernel, tensors, schedule), subgroupSize };
-  });
+    const header = kernelHeader(kernel, tensors, schedule);
+    return [{ kernel, schedule, tensors: placed, name, header, subgroupSize }];
+  };
+  const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
+  const dispatches = backend.chain
+    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map(lowerChain)
+    : arrange(inputs.flat(), target.kind === "wgsl" ? target.maximumBindings : 0);
   return {
     name: program.name,
-    tensors,
-    dispatches: arrange(inputs, target.kind === "wgsl" ? target.maximumBindings : 0).map((dispatch) => ({
-      ...dispatch,
-      lowered: withReads(dispatch.lowered, tensors),
-    })),
+    tensors: placed,
+    dispatches: dispatches.map((dispatch) => ({ ...dispatch, lowered: withReads(dispatch.lowered, placed) })),
+  };
+}
+
+function scheduled({ kernel, schedule, name }: LoweringInput): ScheduledKernel {
+  return { kernel, schedule, name };
+}
+
+function lowerChain(members: readonly LoweringInput[]): ScheduledDispatch {
+  const [only] = members;
+  if (only && members.length === 1) return { name: only.name, kernels: [scheduled(only)], lowered: lowerKernel(only) };
+  const lanes = Math.max(...members.map(({ schedule }) => schedule.lanes));
+  const inputs = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
+  const name = chainName(inputs.map((input) => input.name));
+  return {
+    name,
+    kernels: inputs.map(scheduled),
+    lowered: lowerChained(inputs, { name, header: togetherHeader(inputs) }),
   };
 }
 
@@ -129,7 +162,10 @@ function arrange(inputs: readonly LoweringInput[], mostBindings: number): Schedu
     return { name, kernels: [{ kernel, schedule, name }], lowered: lowerKernel(input) };
   });
   if (mostBindings === 0) return alone;
-  const uses = alone.map(({ lowered }, i) => memoryUse(lowered, inputs[i]?.tensors ?? new Map()));
+  const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
+    const input = inputs[i];
+    return input ? [memoryUse(lowered, input.tensors, stepsOf(input.kernel))] : [];
+  });
   return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
     if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
     const members = group.flatMap((i) => inputs[i] ?? []);
@@ -152,14 +188,23 @@ function workOf({ domain, extents, accumulators }: Kernel): number {
   return size(domain) * size(extents) * Math.max(1, accumulators.length);
 }
 
-function memoryUse({ nest, tensors: bound }: LoweredKernel, tensors: ReadonlyMap<number, StoredTensor>): MemoryUse {
+/** What is loaded for one step of a contraction serves many; a step of a plain sum has its own. */
+function stepsOf(kernel: Kernel): number {
+  return workOf(kernel) * (isContraction(kernel) ? 1 : 4);
+}
+
+function memoryUse(
+  { nest, tensors: bound }: LoweredKernel,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  steps: number,
+): MemoryUse {
   const ranges = nest.bindings.map(({ length }, i): MemoryRange => {
     const { tensor, offset } = resolveStorage(tensors, bound[i] ?? -1);
     const memory = tensor.storage.kind === "state" ? tensor.storage.state : String(tensor.id);
     return { memory, start: offset, end: offset + length };
   });
   const accesses = countAccesses(nest);
-  return { accesses, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
+  return { accesses, steps, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
 }
 
 /** The temporaries and states that a dispatch touches. */
@@ -247,8 +292,8 @@ function planKernel(nest: LoopNest, number: number, target: Target): Omit<PlanKe
     workgroups: nest.workgroups,
   };
   if (target.kind === "wasm") return { ...common, source: printNest(nest), features: [] };
-  const { subgroupSize } = target;
-  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize });
+  const { subgroupSize, software } = target;
+  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize, keepLoops: software });
   return { ...common, source, features };
 }
 

@@ -68,12 +68,20 @@ export function indexValue(value: IndexLike): Value {
 
 const isNumber = (value: Value, number: number): boolean => value.kind === "constant" && value.value === number;
 
+/** `(test ? 1 : 0) · value` chooses between the value and nothing, infinite values too. */
+function masked(mask: Value, value: Value): Value | undefined {
+  if (mask.kind !== "select" || !isNumber(mask.then, 1) || !isNumber(mask.otherwise, 0)) return undefined;
+  return { ...mask, then: value, otherwise: zero };
+}
+
 const binaryFolds: Record<BinaryOperator, (left: Value, right: Value) => Value | undefined> = {
   add: (left, right) => (isNumber(left, 0) ? right : isNumber(right, 0) ? left : undefined),
   subtract: (left, right) => (isNumber(right, 0) ? left : isNumber(left, 0) ? unary("negate", right) : undefined),
   multiply: (left, right) => {
     if (isNumber(left, 0) || isNumber(right, 0)) return zero;
-    return isNumber(left, 1) ? right : isNumber(right, 1) ? left : undefined;
+    if (isNumber(left, 1)) return right;
+    if (isNumber(right, 1)) return left;
+    return masked(left, right) ?? masked(right, left);
   },
   divide: (left, right) => (isNumber(right, 1) ? left : undefined),
   minimum: () => undefined,

@@ -137,9 +137,15 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
     const found = new Set<string>();
     readsOf(value, (tensor, coordinates, asIndex) => {
       const isHere = coordinates.length === here.length && coordinates.every(({ key }, d) => key === here[d]);
-      if (asIndex || !isHere || aliases.has(tensor)) for (const name of statesOf(tensor)) found.add(name);
+      if (asIndex || !isHere || !isWhole(tensor)) for (const name of statesOf(tensor)) found.add(name);
     });
     return found;
+  }
+
+  /** Whether equal coordinates mean equal places: it is computed or a state itself, or such in another shape. */
+  function isWhole(tensor: number): boolean {
+    const { operator, inputs } = nodeAt(graph, tensor);
+    return !aliases.has(tensor) || (operator === "reshape" && inputs.every(isWhole));
   }
 
   function statesOf(tensor: number): string[] {

@@ -104,7 +104,8 @@ export function symbolicCoordinates(shape: readonly number[]): ReturnType<typeof
   return shape.map((extent, d) => index(variable(`c${d}`, extent)));
 }
 
-function containsOperand(value: Value): boolean {
+/** Whether a value is a product of operands: part of a contraction. */
+export function containsOperand(value: Value): boolean {
   if (value.kind === "operand") return true;
   if (value.kind === "binary") return containsOperand(value.left) || containsOperand(value.right);
   return value.kind === "select" && containsOperand(value.then);
@@ -156,7 +157,7 @@ export function decideStorage(graph: Graph, costs: CostModel, fuse: boolean): St
   const live = liveNodes(graph);
   const stored = new Set<number>();
   const aliases = new Set<number>();
-  const required = new Set(graph.updates.map((update) => update.value));
+  const required = new Set(graph.updates.flatMap((update) => [update.value, ...viewed(graph, update.value)]));
   for (const node of graph.nodes)
     if (live.has(node.id) && needsStoredInputs(graph, node)) for (const input of node.inputs) required.add(input);
   const consumers = consumersOf(graph, live);
@@ -185,6 +186,14 @@ export function decideStorage(graph: Graph, costs: CostModel, fuse: boolean): St
     }
   }
   return { live, stored, aliases, accessor: createAccessors(graph, stored) };
+}
+
+/** What a state's new value is a view of: stored in the state, it may be computed where what it comes from is. */
+function viewed(graph: Graph, id: number): number[] {
+  const { operator, inputs } = nodeAt(graph, id);
+  const [input] = inputs;
+  if (operator !== "reshape" || input === undefined || nodeAt(graph, input).operator === "state") return [];
+  return [input, ...viewed(graph, input)];
 }
 
 /** Views cost nothing on stored tensors; computing through one would turn simple coordinates into divisions. */

@@ -40,25 +40,31 @@ export interface StoredTensor {
   readonly type: ElementType;
   /** Elements from one row (along the last axis) to the next, where rows are padded. */
   readonly pitch?: number;
+  /** Elements left free behind each plane (all axes but the first two). */
+  readonly gap?: number;
   readonly storage:
     | { readonly kind: "state"; readonly state: string }
     | { readonly kind: "temporary" }
+    /** Memory of a thread; of the whole tensor, cut along its first axis, the part of the current chunk. */
+    | { readonly kind: "scratch"; readonly chunks: number }
     /** The same memory as another stored tensor, from an element offset on. */
     | { readonly kind: "alias"; readonly of: number; readonly offset: number };
 }
 
-function storedShape({ shape, pitch }: Pick<StoredTensor, "shape" | "pitch">): readonly number[] {
-  return pitch === undefined ? shape : [...shape.slice(0, -1), pitch];
-}
+type Layout = Pick<StoredTensor, "shape" | "pitch" | "gap">;
 
 /** Elements from one coordinate to the next, along each axis. */
-export function storageStrides(tensor: Pick<StoredTensor, "shape" | "pitch">): number[] {
-  return rowMajorStrides(storedShape(tensor));
+export function storageStrides({ shape, pitch, gap = 0 }: Layout): number[] {
+  const strides = rowMajorStrides(pitch === undefined ? shape : [...shape.slice(0, -1), pitch]);
+  if (gap === 0) return strides;
+  const plane = (strides[1] ?? 0) + gap;
+  return [plane * (shape[1] ?? 1), plane, ...strides.slice(2)];
 }
 
 /** Elements that the tensor takes in memory, padding included. */
-export function storageLength(tensor: Pick<StoredTensor, "shape" | "pitch">): number {
-  return storedShape(tensor).reduce((product, extent) => product * extent, 1);
+export function storageLength(tensor: Layout): number {
+  const last = tensor.shape.length === 1 ? tensor.pitch : undefined;
+  return last ?? (storageStrides(tensor)[0] ?? 1) * (tensor.shape[0] ?? 1);
 }
 
 export interface FusedGraph {

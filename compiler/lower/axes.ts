@@ -33,14 +33,14 @@ export function cutAxes(kernel: Kernel, schedule: Schedule): Axes {
   domain.forEach((axis, d) => left.set(axis, kernel.domain[d] ?? 1));
   reduction.forEach((axis, d) => left.set(axis, kernel.extents[d] ?? 1));
   const cut = (steps: readonly AxisStep[]): Cut[] =>
-    steps.map(({ axis, step }) => {
+    steps.map(({ axis, step, unrolled = false }) => {
       const extent = left.get(axis);
       if (extent === undefined || step < 1 || step > extent)
         throw new InvariantError(`a schedule cuts ${axis} (${extent}) by ${step}`);
       if (reduction.includes(axis) && extent % step !== 0)
         throw new InvariantError(`a schedule cuts the reduction axis ${axis} (${extent}) by ${step}`);
       left.set(axis, step);
-      return { axis, step, extent, count: Math.ceil(extent / step) };
+      return { axis, step, unrolled, extent, count: Math.ceil(extent / step) };
     });
   const grid = cut(schedule.grid);
   const threads = cut(schedule.threads);

@@ -31,7 +31,7 @@ function storageKey(tensors: ReadonlyMap<number, StoredTensor>, id: number): str
 }
 
 /** `conv2 filter gradient` becomes `conv2_filter_gradient`. */
-function identifier(label: string): string {
+export function identifier(label: string): string {
   const plain = label.replaceAll(/[^A-Za-z0-9]+/g, "_").replaceAll(/^_|_$/g, "");
   return /^[A-Za-z]/.test(plain) ? plain : `tensor_${plain}`;
 }
@@ -66,6 +66,6 @@ export function createBindings(
     bindings.set(key, { binding: { name, type: tensor.type, access, length }, tensor: id });
     return name;
   };
-  outputs.forEach(bind);
+  outputs.filter((id) => tensors.get(id)?.storage.kind !== "scratch").forEach(bind);
   return { bind, all: () => [...bindings.values()] };
 }

@@ -61,14 +61,18 @@ function emitThreads(lowering: Lowering, starts: Starts, group: Index, count: nu
   return after;
 }
 
+/** The turns of a cut as a loop, or one after another. */
+function turns({ emitter }: Lowering, cut: Cut, body: (counter: Index) => void): void {
+  if (!cut.unrolled) return emitter.loop(cut.axis, cut.count, body);
+  for (let turn = 0; turn < cut.count; turn++) body(index(turn));
+}
+
 /** Opens loops `from` to `to - 1`, staging operands where the schedule says so. */
 function emitLoops(lowering: Lowering, starts: Starts, from: number, to: number, body: (starts: Starts) => void): void {
   emitStages(lowering, starts, from);
   const cut = lowering.axes.loops[from];
   if (from >= to || !cut) return body(starts);
-  lowering.emitter.loop(cut.axis, cut.count, (counter) =>
-    emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body),
-  );
+  turns(lowering, cut, (counter) => emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body));
 }
 
 function emitStages(lowering: Lowering, starts: Starts, depth: number): void {
@@ -99,9 +103,7 @@ function emitInnerLoops(
 ): void {
   const cut = lowering.axes.loops[from];
   if (from >= to || !cut) return body(starts);
-  lowering.emitter.loop(cut.axis, cut.count, (counter) =>
-    emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body),
-  );
+  turns(lowering, cut, (counter) => emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body));
 }
 
 /** Lanes of a reduced vector axis hold parts of the results: put them together, then store. */
@@ -151,7 +153,7 @@ function emitWithMemory(lowering: Lowering, starts: Starts, firstReduction: numb
       if (depth > firstReduction) emitStages(lowering, at, depth);
       const cut = axes.loops[depth];
       if (depth <= lastDomain && cut) {
-        emitter.loop(cut.axis, cut.count, (counter) => {
+        turns(lowering, cut, (counter) => {
           counterOf.set(depth, counter);
           descend(advance(at, cut, counter), depth + 1);
         });

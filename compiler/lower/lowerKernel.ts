@@ -6,8 +6,8 @@
  * and any legal schedule gives the same results but for rounding.
  */
 import { InvariantError } from "../graph/graph.ts";
-import { storageStrides } from "../fusion/kernel.ts";
-import { clamp, type Index, index, offset, renameBuffers, subtract, variable } from "../nest/integer.ts";
+import { storageLength, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
+import { clamp, type Index, index, multiply, offset, renameBuffers, subtract, variable } from "../nest/integer.ts";
 import {
   laneName,
   type LoopNest,
@@ -16,12 +16,14 @@ import {
   subgroupLaneName,
   workgroupName,
 } from "../nest/loopNest.ts";
+import { storedBuffers } from "../nest/verifyNest.ts";
 import { cutAxes, tilePlaces, type TilePlace } from "./axes.ts";
-import { type Bindings, createBindings } from "./bindings.ts";
+import { type Bindings, createBindings, identifier } from "./bindings.ts";
 import { createEmitter } from "./emitter.ts";
 import { emitKernel } from "./loops.ts";
 import type { Lowering, LoweringInput, Point, Stage } from "./lowering.ts";
 import { createNames, type Names } from "./names.ts";
+import { rollLoads } from "./rollLoads.ts";
 import { createTermTable, type Place, type Resolver } from "./terms.ts";
 
 export interface LoweredKernel {
@@ -34,6 +36,10 @@ export interface LoweredKernel {
 interface Shared {
   readonly names: Names;
   readonly bindings: Bindings;
+  /** Lanes are invocations: what is not spread over them is done by one. Else they may all do the same. */
+  readonly lanesDiffer: boolean;
+  /** Scratch that holds the current chunk of a tensor. */
+  readonly chunks: Map<number, Scratch>;
 }
 
 interface Part {
@@ -46,6 +52,28 @@ export function lowerKernel(input: LoweringInput): LoweredKernel {
   const shared = share([input]);
   const { body, workgroups, scratch } = lowerPart(input, shared, workgroupName);
   return finish(shared, { ...headOf(input), lanes: input.schedule.lanes, workgroups, scratch, body });
+}
+
+/**
+ * Kernels one after another in one nest, each cut along its first axis into as many parts as there are workgroups: a
+ * workgroup does the same part of all. What only they read lies in scratch.
+ */
+export function lowerChained(inputs: readonly LoweringInput[], head: Pick<LoopNest, "name" | "header">): LoweredKernel {
+  const shared = share(inputs, false);
+  const lanes = inputs[0]?.schedule.lanes ?? 1;
+  if (inputs.some(({ schedule }) => schedule.lanes !== lanes))
+    throw new InvariantError(`${head.name}: kernels of different lanes cannot follow one another`);
+  const parts = inputs.map((input) => lowerPart(input, shared, workgroupName));
+  const [workgroups = 1] = parts.map((part) => part.workgroups);
+  if (parts.some((part) => part.workgroups !== workgroups))
+    throw new InvariantError(`${head.name}: kernels of a chain have different numbers of chunks`);
+  const body = parts.flatMap((part, i): Statement[] => [
+    ...(i > 0 ? [{ kind: "barrier" } as const] : []),
+    { kind: "comment", text: inputs[i]?.name ?? "" },
+    ...part.body,
+  ]);
+  const scratch = [...shared.chunks.values(), ...parts.flatMap((part) => part.scratch)];
+  return finish(shared, { ...head, lanes, workgroups, scratch, body });
 }
 
 /**
@@ -81,11 +109,13 @@ function headOf({ name, header }: LoweringInput): Pick<LoopNest, "name" | "heade
   return { name, header };
 }
 
-function share(inputs: readonly LoweringInput[]): Shared {
+function share(inputs: readonly LoweringInput[], lanesDiffer = true): Shared {
   const names = createNames([workgroupName, laneName, subgroupLaneName]);
   const tensors = inputs[0]?.tensors ?? new Map();
   return {
     names,
+    lanesDiffer,
+    chunks: new Map(),
     bindings: createBindings(
       inputs.map(({ kernel }) => kernel),
       tensors,
@@ -113,36 +143,54 @@ function tileProduct(axes: readonly string[], places: ReadonlyMap<string, readon
   return points.map((point, number) => ({ ...point, number }));
 }
 
-function createResolver({ tensors }: LoweringInput, { bind }: Bindings, stages: ReadonlyMap<string, Stage>): Resolver {
+/** The scratch behind a tensor that lies in chunks. */
+function chunkScratch({ chunks, names }: Shared, tensor: StoredTensor, count: number): Scratch {
+  const found = chunks.get(tensor.id);
+  const made = found ?? { name: names.fresh(identifier(tensor.label)), length: storageLength(tensor) / count };
+  chunks.set(tensor.id, made);
+  return made;
+}
+
+function createResolver(
+  { tensors }: LoweringInput,
+  shared: Shared,
+  stages: ReadonlyMap<string, Stage>,
+  workgroup: string,
+): Resolver {
+  const { bind } = shared.bindings;
   const indexOf = (of: Index): Index => renameBuffers(of, (buffer) => bind(Number(buffer)));
   return {
     tensor: (id, coordinates): Place => {
       const tensor = tensors.get(id);
       if (!tensor) throw new InvariantError(`tensor ${id} is not stored`);
+      if (tensor.storage.kind === "scratch") {
+        const { chunks } = tensor.storage;
+        const { name, length } = chunkScratch(shared, tensor, chunks);
+        const whole = indexOf(offset(coordinates, storageStrides(tensor)));
+        return { buffer: name, index: subtract(whole, multiply(index(variable(workgroup, chunks)), length)) };
+      }
       return { buffer: bind(id), index: indexOf(offset(coordinates, storageStrides(tensor))) };
     },
     operand: (name, coordinates) => {
       const stage = stages.get(name);
-      if (!stage) return undefined;
-      const local = coordinates.map((coordinate, d) => subtract(coordinate, stage.base[d] ?? 0));
-      return { buffer: stage.buffer, index: offset(local, stage.strides), filled: stage.buffer };
+      return stage && { buffer: stage.buffer, index: stage.place(coordinates), filled: stage.buffer };
     },
     index: indexOf,
   };
 }
 
 /** Lowers one kernel; its workgroups are counted by the variable `workgroup`. */
-function lowerPart(input: LoweringInput, { names, bindings }: Shared, workgroup: string): Part {
+function lowerPart(input: LoweringInput, shared: Shared, workgroup: string): Part {
   const { kernel, schedule } = input;
   const axes = cutAxes(kernel, schedule);
   const stages = new Map<string, Stage>();
-  const table = createTermTable(createResolver(input, bindings, stages));
-  const emitter = createEmitter(table, [workgroup, laneName, subgroupLaneName], names);
+  const table = createTermTable(createResolver(input, shared, stages, workgroup));
+  const emitter = createEmitter(table, [workgroup, laneName, subgroupLaneName], shared.names);
   const places = new Map(
     [...axes.tile].map(([axis, extent]) => [axis, tilePlaces(extent, axis === schedule.vector ? schedule.lanes : 1)]),
   );
   const lane = schedule.lanes > 1 ? index(variable(laneName, schedule.lanes)) : index(0);
-  const isForOneLane = schedule.lanes > 1 && axes.threads.length === 0 && !schedule.vector;
+  const isForOneLane = shared.lanesDiffer && schedule.lanes > 1 && axes.threads.length === 0 && !schedule.vector;
   const lowering: Lowering = {
     ...input,
     axes,
@@ -160,7 +208,8 @@ function lowerPart(input: LoweringInput, { names, bindings }: Shared, workgroup:
     guard: isForOneLane ? { kind: "inRange", index: lane, minimum: 0, maximum: 0 } : undefined,
   };
   const workgroups = emitKernel(lowering);
-  const body = emitter.finish();
+  const emitted = emitter.finish();
+  const body = schedule.roll ? rollLoads(emitted, storedBuffers(emitted)) : emitted;
   const { guard, scratch } = lowering;
   return { body: guard ? [{ kind: "if", condition: guard, body }] : body, workgroups, scratch };
 }

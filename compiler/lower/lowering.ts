@@ -17,11 +17,11 @@ export interface LoweringInput {
   readonly subgroupSize: number;
 }
 
-/** A staged operand: scratch that holds a box of its values, from `base` on. */
+/** A staged operand: scratch that holds a box of its values. */
 export interface Stage {
   readonly buffer: string;
-  readonly base: readonly Index[];
-  readonly strides: readonly number[];
+  /** Where the value at some coordinates lies. */
+  readonly place: (coordinates: readonly Index[]) => Index;
 }
 
 export interface Point {

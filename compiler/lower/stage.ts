@@ -3,88 +3,144 @@
  * loops are free of tests (and lanes share what they read).
  */
 import { InvariantError } from "../graph/graph.ts";
-import { add, factorOf, type Index, index, offset, rowMajorStrides, substitute, variable } from "../nest/integer.ts";
+import {
+  add,
+  divide,
+  factorOf,
+  type Index,
+  index,
+  multiply,
+  offset,
+  partWhere,
+  remainder,
+  rowMajorStrides,
+  subtract,
+  variable,
+  variablesOf,
+} from "../nest/integer.ts";
 import type { Value } from "../value.ts";
 import { type Starts, tilePlaces } from "./axes.ts";
 import type { Lowering } from "./lowering.ts";
 
-function findOperand(value: Value, name: string): (Value & { kind: "operand" }) | undefined {
-  switch (value.kind) {
-    case "operand":
-      return value.name === name ? value : undefined;
-    case "unary":
-      return findOperand(value.operand, name);
-    case "binary":
-      return findOperand(value.left, name) ?? findOperand(value.right, name);
-    case "select":
-      return findOperand(value.then, name) ?? findOperand(value.otherwise, name);
-    default:
-      return undefined;
-  }
+type Operand = Value & { readonly kind: "operand" };
+
+/** Variables inside of what is staged. */
+const localPrefix = "inside_";
+
+/** Every place at which values read an operand. */
+function placesOf(values: readonly Value[], name: string): Operand[] {
+  const found: Operand[] = [];
+  const seen = new Set<Value>();
+  const visit = (value: Value): void => {
+    if (seen.has(value)) return;
+    seen.add(value);
+    if (value.kind === "operand" && value.name === name) found.push(value);
+    else if (value.kind === "unary") visit(value.operand);
+    else if (value.kind === "binary") [value.left, value.right].forEach(visit);
+    else if (value.kind === "select") [value.then, value.otherwise].forEach(visit);
+  };
+  values.forEach(visit);
+  return found;
+}
+
+/** What of a coordinate is known outside, and the range of the rest. */
+function splitCoordinate(coordinate: Index): { outer: Index; low: number; high: number } {
+  const isLocal = (name: string): boolean => name.startsWith(localPrefix);
+  const inner = add(
+    partWhere(coordinate, (names) => [...names].some(isLocal)),
+    coordinate.constant,
+  );
+  if ([...variablesOf(inner)].some((name) => !isLocal(name)))
+    throw new InvariantError(`a staged coordinate divides what is known outside: ${coordinate.key}`);
+  return { outer: subtract(coordinate, inner), low: inner.minimum, high: inner.maximum };
+}
+
+/** The range of one coordinate over all places: where it starts, and its extent. */
+function rangeOf(coordinates: readonly Index[]): { base: Index; extent: number } {
+  const parts = coordinates.map(splitCoordinate);
+  const [first] = parts;
+  if (!first || parts.some(({ outer }) => outer.key !== first.outer.key))
+    throw new InvariantError("the places of a staged operand lie apart");
+  const low = Math.min(...parts.map((part) => part.low));
+  return { base: add(first.outer, low), extent: Math.max(...parts.map((part) => part.high)) - low + 1 };
 }
 
 /** Copies the part of an operand that the loops inside of `depth` read into scratch. */
 export function emitStage(lowering: Lowering, starts: Starts, depth: number, name: string): void {
   const { axes, kernel, emitter, schedule, stages, scratch } = lowering;
-  const localName = (axis: string): string => `inside_${axis}`;
   const locals = (list: readonly string[]): Index[] =>
-    list.map((axis) => {
-      const extent = axes.remaining(axis, depth);
-      return add(starts.get(axis) ?? index(0), index(variable(localName(axis), extent)));
-    });
-  const found = kernel.accumulators
-    .map(({ body }) => findOperand(body(locals(axes.domain), locals(axes.reduction)), name))
-    .find((operand) => operand !== undefined);
+    list.map((axis) =>
+      add(starts.get(axis) ?? index(0), index(variable(`${localPrefix}${axis}`, axes.remaining(axis, depth)))),
+    );
+  const [coordinates, along] = [locals(axes.domain), locals(axes.reduction)];
+  const results = kernel.accumulators.map((_, number): Value => ({ kind: "result", number }));
+  const places = placesOf(
+    [
+      ...kernel.accumulators.map(({ body }) => body(coordinates, along)),
+      ...kernel.outputs.map(({ value }) => value(coordinates, results)),
+    ],
+    name,
+  );
+  const [found] = places;
   // Padding only: nothing of it is read here.
   if (!found) return;
-  const all = [...axes.domain, ...axes.reduction];
-  const boxes = found.coordinates.map((coordinate) => {
-    let low = 0;
-    let extent = 1;
-    for (const axis of all) {
-      const factor = factorOf(coordinate, localName(axis));
-      if (factor === undefined)
-        throw new InvariantError(`operand ${name} of ${lowering.name} is not linear in ${axis}`);
-      const reach = Math.abs(factor) * (axes.remaining(axis, depth) - 1);
-      extent += reach;
-      if (factor < 0) low -= reach;
-    }
-    const atZero = substitute(coordinate, (v) => (v.startsWith("inside_") ? index(0) : undefined));
-    return { base: add(atZero, low), extent };
-  });
+  const boxes = found.coordinates.map((_, d) => rangeOf(places.map((place) => place.coordinates[d] ?? index(0))));
   const buffer = emitter.name(`${name}Staged`);
-  const extents = boxes.map(({ extent }) => extent);
+  const columns = boxes.at(-1)?.extent ?? 1;
+  const phases = phasesOf(found, schedule.vector);
+  // Every `phases`-th column lies beside the next one, so that lanes read them as one vector.
+  const extents = [...boxes.slice(0, -1).map(({ extent }) => extent), phases, Math.ceil(columns / phases)];
   const strides = rowMajorStrides(extents);
   const base = boxes.map((box) => box.base);
+  const place = (coordinates: readonly Index[]): Index => {
+    const local = coordinates.map((coordinate, d) => subtract(coordinate, base[d] ?? 0));
+    const column = local.at(-1) ?? index(0);
+    return offset([...local.slice(0, -1), remainder(column, phases), divide(column, phases)], strides);
+  };
   scratch.push({ name: buffer, length: extents.reduce((a, b) => a * b, 1) });
   // Lanes read what other lanes copied, and copy over what other lanes read in the loop's last turn.
   const isShared = schedule.lanes > 1;
   if (isShared && depth > 0) emitter.push({ kind: "barrier" });
-  copyBox(lowering, found, base, extents, strides, buffer);
+  copyBox(lowering, found, { base, extents, strides, buffer });
   if (isShared) emitter.push({ kind: "barrier" });
   emitter.mark(buffer);
-  stages.set(name, { buffer, base, strides });
+  stages.set(name, { buffer, place });
 }
 
-function copyBox(
-  lowering: Lowering,
-  operand: Value & { kind: "operand" },
-  base: readonly Index[],
-  extents: readonly number[],
-  strides: readonly number[],
-  buffer: string,
-): void {
+/** How far apart lanes read in a row: so many kinds of columns are kept apart. */
+function phasesOf({ coordinates }: Operand, vector: string | undefined): number {
+  const column = coordinates.at(-1);
+  if (vector === undefined || !column) return 1;
+  return Math.max(1, Math.abs(factorOf(column, `${localPrefix}${vector}`) ?? 1));
+}
+
+interface Box {
+  readonly base: readonly Index[];
+  /** The last coordinate is cut in phase and place. */
+  readonly extents: readonly number[];
+  readonly strides: readonly number[];
+  readonly buffer: string;
+}
+
+function copyBox(lowering: Lowering, operand: Operand, { base, extents, strides, buffer }: Box): void {
   const { emitter, table, schedule, lane } = lowering;
   const last = extents.length - 1;
+  const phases = extents[last - 1] ?? 1;
   const store = (at: readonly Index[]): void => {
-    const term = table.term(operand.read(at.map((local, d) => add(local, base[d] ?? 0))));
+    const [phase = index(0), place = index(0)] = at.slice(-2);
+    const local = [...at.slice(0, -2), add(multiply(place, phases), phase)];
+    const term = table.term(operand.read(local.map((of, d) => add(of, base[d] ?? 0))));
     emitter.prepare([term]);
     emitter.push({ kind: "store", buffer, index: offset(at, strides), value: emitter.expression(term) });
   };
   const nest = (at: readonly Index[]): void => {
     const extent = extents[at.length] ?? 1;
-    if (at.length < last) {
+    if (at.length < last - 1) {
       emitter.loop("s", extent, (counter) => nest([...at, counter]));
+      return;
+    }
+    if (at.length < last) {
+      for (let phase = 0; phase < extent; phase++) nest([...at, index(phase)]);
       return;
     }
     const lanes = schedule.vector && extent >= schedule.lanes ? schedule.lanes : 1;

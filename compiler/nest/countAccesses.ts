@@ -1,16 +1,43 @@
-/** How many loads and stores stand in a nest's text: what the time to compile it grows with. */
+/** How many loads and stores stand in a nest's text, and how much arithmetic: what the time to compile it grows with. */
 import type { Index } from "./integer.ts";
-import type { LoopNest } from "./loopNest.ts";
+import type { Expression, LoopNest, Statement } from "./loopNest.ts";
 import { mapAccesses } from "./mapAccesses.ts";
 
 /** Elements of one aligned quad count once. */
-export function countAccesses(nest: LoopNest): number {
+export function countAccesses({ body }: Pick<LoopNest, "body">): number {
   const places = new Set<string>();
-  mapAccesses(nest.body, (buffer: string, index: Index) => {
+  mapAccesses(body, (buffer: string, index: Index) => {
     const aligned = index.terms.every(({ factor }) => factor % 4 === 0);
     const place = aligned ? Math.floor(index.constant / 4) : index.constant;
     places.add(`${buffer} ${index.terms.map(({ factor, key }) => `${factor}*${key}`).join("+")} ${place}`);
     return { buffer, index };
   });
   return places.size;
+}
+
+function operationsOf(of: Expression): number {
+  switch (of.kind) {
+    case "unary":
+      return 1 + operationsOf(of.operand);
+    case "binary":
+      return 1 + operationsOf(of.left) + operationsOf(of.right);
+    case "multiplyAdd":
+      return 2 + operationsOf(of.a) + operationsOf(of.b) + operationsOf(of.c);
+    case "select":
+      return 2 + operationsOf(of.then) + operationsOf(of.otherwise);
+    default:
+      return 0;
+  }
+}
+
+/** The accesses of straight-line statements, and their arithmetic operations with those of each access. */
+export function countWork(body: readonly Statement[]): { accesses: number; operations: number } {
+  const accesses = countAccesses({ body });
+  let operations = accesses * 4;
+  for (const statement of body) {
+    if (statement.kind === "let" || statement.kind === "assign" || statement.kind === "store")
+      operations += operationsOf(statement.value);
+    else if (statement.kind === "letIndex") operations += 3;
+  }
+  return { accesses, operations };
 }

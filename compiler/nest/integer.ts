@@ -324,6 +324,14 @@ export function variablesOf(value: Index, into = new Set<string>()): Set<string>
   return into;
 }
 
+/** The sum of those terms for which a test of their variables holds, without the constant. */
+export function partWhere(value: Index, test: (variables: ReadonlySet<string>) => boolean): Index {
+  return make(
+    0,
+    value.terms.filter((term) => test(variablesOf(make(0, [term])))),
+  );
+}
+
 /** Replaces variables by indices and simplifies again. */
 export function substitute(value: Index, replace: (name: string) => Index | undefined): Index {
   return add(value.constant, ...value.terms.map((term) => multiply(substituteAtom(term.atom, replace), term.factor)));

@@ -11,6 +11,12 @@ export function four<T>(coordinates: readonly T[]): readonly [T, T, T, T] {
   return [a, b, c, d];
 }
 
+function six<T>(coordinates: readonly T[]): readonly [T, T, T, T, T, T] {
+  const [a, b, c, d, e, f] = coordinates;
+  if (e === undefined || f === undefined) throw new Error(`six coordinates expected, ${coordinates.length} given`);
+  return [...four([a, b, c, d].filter((coordinate) => coordinate !== undefined)), e, f];
+}
+
 export function three<T>(coordinates: readonly T[]): readonly [T, T, T] {
   const [a, b, c] = coordinates;
   if (a === undefined || b === undefined || c === undefined)
@@ -24,7 +30,7 @@ function tapPosition(y: Index, k: Index, stride: number, dilation: number, paddi
 }
 
 /** `x` inside its map, zero outside; the coordinates may leave the map, so that schedules may stage a padded copy. */
-function padded(x: Accessor): (coordinates: readonly Index[]) => value.Value {
+export function padded(x: Accessor): (coordinates: readonly Index[]) => value.Value {
   const [, , height, width] = four(x.shape);
   return ([n, c, y, x_]: readonly Index[]) => {
     const at = four([n, c, y, x_].filter((coordinate) => coordinate !== undefined));
@@ -127,6 +133,49 @@ export const convInput: Operator<"convInput"> = {
         ];
         const filter = [o, remainder(c, inputsPerGroup), ky, kx];
         return value.multiply(value.operand("gradient", at, read, true), value.operand("weight", filter, weight.at));
+      });
+    };
+  },
+  gradient: "none",
+};
+
+/** Taps that one place between two strides meets at most. */
+function phaseTaps(kernel: number, stride: number): number {
+  return Math.ceil(kernel / stride);
+}
+
+export const convInputPhases: Operator<"convInputPhases"> = {
+  summary: "out[n,c,i,a,j,b] = the gradient by input[n, c, i·s+a, j·s+b], summed over the taps that fall on it",
+  shape: ({ size, stride }, [gradient = [], weight = []]) => [
+    four(gradient)[0],
+    four(weight)[1],
+    size[0] / stride[0],
+    stride[0],
+    size[1] / stride[1],
+    stride[1],
+  ],
+  define: ({ kernel, stride, padding }, [gradient, weight]) => {
+    if (!gradient || !weight) throw new Error("convInputPhases takes (gradient, weight)");
+    const outputs = four(gradient.shape)[1];
+    const read = padded(gradient);
+    const extents = [outputs, phaseTaps(kernel[0], stride[0]), phaseTaps(kernel[1], stride[1])];
+    /** Tap k and output place: y + p = k + s·place, so k = (a + p) mod s + s·u and place = i + (a + p) div s - u. */
+    const along = (i: Index, a: Index, u: Index, before: number, s: number) => ({
+      tap: add(remainder(add(a, before), s), multiply(u, s)),
+      place: add(i, divide(add(a, before), s), multiply(u, -1)),
+    });
+    return (coordinates) => {
+      const [n, c, i, a, j, b] = six(coordinates);
+      return value.reduce("add", extents, (taps) => {
+        const [o, u, v] = three(taps);
+        const y = along(i, a, u, padding.top, stride[0]);
+        const x = along(j, b, v, padding.left, stride[1]);
+        const isTap = value.all(value.inRange(y.tap, 0, kernel[0] - 1), value.inRange(x.tap, 0, kernel[1] - 1));
+        const filter = [o, c, y.tap, x.tap];
+        return value.multiply(
+          value.operand("gradient", [n, o, y.place, x.place], read),
+          value.select(isTap, () => value.operand("weight", filter, weight.at), value.zero),
+        );
       });
     };
   },

@@ -33,6 +33,14 @@ export interface WindowAttributes {
   readonly output: Pair;
 }
 
+export interface TileAttributes {
+  readonly matrix: readonly (readonly number[])[];
+  /** Images of a group. */
+  readonly images: number;
+  /** Tiles of an image, down and across. */
+  readonly tiles: Pair;
+}
+
 interface PaddedAxis<K> {
   readonly kind: K;
   readonly from: number;
@@ -72,6 +80,11 @@ export interface OperatorAttributes {
   conv: ConvolutionAttributes;
   /** The gradient of `conv` by its input: (gradient, weight). */
   convInput: ConvolutionAttributes & { readonly size: Pair };
+  /**
+   * The same where the stride divides the input's extent, dilation 1, one group: `[N, C, H/s, s, W/s, s]`, so that each
+   * place between two strides meets its own taps and no others.
+   */
+  convInputPhases: ConvolutionAttributes & { readonly size: Pair };
   /** The gradient of `conv` by its weight: (input, gradient). */
   convWeight: ConvolutionAttributes;
   /** `out[m, n] = Σ_k left[m, k] · right[k, n]`, either side transposed if told so. */
@@ -100,6 +113,16 @@ export interface OperatorAttributes {
   pack: { readonly offsets: readonly number[]; readonly length: number };
   /** `out[n, …] = tables[rows[start·batch + n], …]`, the last row repeated past the end: (rows, start, tables…). */
   gather: { readonly batch: number };
+  /**
+   * Overlapping tiles of maps `[N, C, H, W]` under a linear map: (maps). `matrix` is `[t, k]`; out `[N / images, t·t, P, C]`
+   * holds `matrix · tile · matrixᵀ` of each k x k tile, P the tiles of a group of images. Tiles start every `step`
+   * elements, from `-before` on.
+   */
+  tileSplit: TileAttributes & { readonly before: Pair; readonly step: number };
+  /** Tiles `[N / images, t·t, P, C]` back to maps: `matrix` is `[m, t]`, each tile gives m x m elements, side by side. */
+  tileJoin: TileAttributes;
+  /** `out[g, b, m, n] = Σ_k left[g, b, m, k] · right[g, b, k, n]`, the left side transposed if told so; g of extent 1 is repeated. */
+  batchMatmul: { readonly transposeLeft: boolean };
   /** `x̂·scale + shift` with `x̂ = (x - mean)·deviation⁻¹`; its gradient runs through the batch's statistics: (x, mean, inverse deviation, scale, shift). */
   normalizeBatch: { readonly count: number };
 }

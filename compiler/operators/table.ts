@@ -1,5 +1,5 @@
 /** The operator table: every operator's shape rule, definition and gradient, in one place. */
-import { conv, convInput, convWeight } from "./convolution.ts";
+import { conv, convInput, convInputPhases, convWeight } from "./convolution.ts";
 import type { Operator, OperatorName } from "./operator.ts";
 import { resample } from "./resample.ts";
 import {
@@ -16,6 +16,7 @@ import {
   reshape,
   state,
 } from "./tensors.ts";
+import { batchMatmul, tileJoin, tileSplit } from "./tiles.ts";
 import { window, windowPlace, windowRoute, windowSpread } from "./windows.ts";
 
 export const operators: { readonly [K in OperatorName]: Operator<K> } = {
@@ -23,6 +24,7 @@ export const operators: { readonly [K in OperatorName]: Operator<K> } = {
   map,
   conv,
   convInput,
+  convInputPhases,
   convWeight,
   matmul,
   reduce,
@@ -38,5 +40,8 @@ export const operators: { readonly [K in OperatorName]: Operator<K> } = {
   part,
   pack,
   gather,
+  tileSplit,
+  tileJoin,
+  batchMatmul,
   normalizeBatch,
 };

@@ -23,7 +23,7 @@ function roundUp(value: number): number {
   return Math.ceil(value / bindingAlignment) * bindingAlignment;
 }
 
-export function byteLength(tensor: Pick<StoredTensor, "shape" | "pitch" | "type">): number {
+export function byteLength(tensor: Pick<StoredTensor, "shape" | "pitch" | "gap" | "type">): number {
   return roundUp(Math.max(4, storageLength(tensor) * bytesOf[tensor.type]));
 }
 

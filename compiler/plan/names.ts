@@ -50,6 +50,12 @@ export function togetherName(names: readonly string[]): string {
   return names.length <= 2 ? names.join("; ") : `${names[0]}; ${names.length - 1} more beside it`;
 }
 
+/** The name of kernels that run one after another: two names, or the first, the last and how many between. */
+export function chainName(names: readonly string[]): string {
+  const [first = "", last = ""] = [names[0], names.at(-1)];
+  return names.length <= 2 ? names.join(", ") : `${first} to ${last} (${names.length} kernels)`;
+}
+
 /** The heads of kernels that run side by side, one after the other. */
 export function togetherHeader(
   kernels: readonly { readonly name: string; readonly header: readonly string[] }[],

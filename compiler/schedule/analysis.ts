@@ -4,13 +4,15 @@
  * In: a kernel and its tensors. Out: for each distinct access, its address as an `Index` over variables named like the
  * axes, and through which operand it goes.
  */
+import { containsOperand } from "../fusion/inline.ts";
 import { type Kernel, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
-import { factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
+import { type Atom, factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
 import { box, type Test, type Value } from "../value.ts";
 import { axisName } from "./schedule.ts";
 
 export interface Access {
   readonly tensor: number;
+  readonly coordinates: readonly Index[];
   readonly address: Index;
   /** The operand it is part of, if any. */
   readonly operand: string | undefined;
@@ -28,11 +30,20 @@ export interface Axis {
 export interface Analysis {
   readonly axes: readonly Axis[];
   readonly accesses: readonly Access[];
-  /** Coordinates of each operand over the axes. */
-  readonly operands: ReadonlyMap<string, readonly Index[]>;
+  /** Coordinates of each operand over the axes, at each place where it is read. */
+  readonly operands: ReadonlyMap<string, readonly (readonly Index[])[]>;
+  /** Short axes that tests look at alone: what is computed differs from one place to the next. */
+  readonly enumerated: ReadonlySet<string>;
   /** Arithmetic operations of one step of all bodies, and of one output element. */
   readonly bodyOperations: number;
   readonly outputOperations: number;
+}
+
+/** Whether its reductions are sums of products, which share what they load. */
+export function isContraction({ accumulators, domain, extents }: Kernel): boolean {
+  const symbolic = (prefix: string, of: readonly number[]): Index[] =>
+    of.map((extent, d) => index(variable(`${prefix}${d}`, extent)));
+  return accumulators.some(({ body }) => containsOperand(body(symbolic("d", domain), symbolic("r", extents))));
 }
 
 export function extentOf(analysis: Analysis, name: string): number {
@@ -48,7 +59,28 @@ export function dependsOn(access: Access, axis: string): boolean {
   return variablesOf(access.address).has(axis);
 }
 
-export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Analysis {
+/** An axis so short may be unrolled whole. */
+const shortAxis = 3;
+
+type Tensors = ReadonlyMap<number, StoredTensor>;
+
+const analyses = new WeakMap<Kernel, { readonly tensors: Tensors; readonly of: Analysis }>();
+
+/** Whether tensors lie alike, as far as addresses go. */
+function sameLayout(a: StoredTensor | undefined, b: StoredTensor | undefined): boolean {
+  return a === b || (a?.pitch === b?.pitch && a?.gap === b?.gap && a?.shape === b?.shape);
+}
+
+export function analyse(kernel: Kernel, tensors: Tensors): Analysis {
+  const known = analyses.get(kernel);
+  const isKnown = known?.of.accesses.every(({ tensor }) => sameLayout(known.tensors.get(tensor), tensors.get(tensor)));
+  if (known && isKnown) return known.of;
+  const of = makeAnalysis(kernel, tensors);
+  analyses.set(kernel, { tensors, of });
+  return of;
+}
+
+function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Analysis {
   const axes: Axis[] = [
     ...kernel.domain.map((extent, d) => ({ name: axisName.domain(d), extent, isDomain: true })),
     ...kernel.extents.map((extent, d) => ({ name: axisName.reduction(d), extent, isDomain: false })),
@@ -58,11 +90,20 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
   const coordinates = symbolic(true);
   const along = symbolic(false);
   const accesses = new Map<string, Access>();
-  const operands = new Map<string, readonly Index[]>();
+  const operands = new Map<string, (readonly Index[])[]>();
+  const enumerated = new Set<string>();
   let operations = 0;
 
   const addressOf = (tensor: number, at: readonly Index[]): Index =>
     offset(at, storageStrides(tensors.get(tensor) ?? { shape: [] }));
+
+  function enumerate({ index: of, minimum, maximum }: Test & { kind: "inRange" }): void {
+    const names = variablesOf(of);
+    const tested = axes.filter(({ name }) => names.has(name));
+    const isOne = minimum === maximum && of.terms.length === 1 && tested.some(({ name }) => factorOf(of, name));
+    const areShort = tested.every(({ extent }) => extent <= shortAxis) && tested.length === names.size;
+    if (isOne || areShort) for (const { name } of tested) enumerated.add(name);
+  }
 
   function collect(root: Value, kind: Access["kind"]): number {
     operations = 0;
@@ -72,6 +113,7 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
         visit(test.left, operand, false);
         visit(test.right, operand, false);
       } else if (test.kind === "all") test.tests.forEach((inner) => visitTest(inner, operand));
+      else if (test.kind === "inRange") enumerate(test);
     };
     const visit = (value: Value, operand: string | undefined, guarded: boolean): void => {
       if (seen.has(value)) return;
@@ -80,12 +122,13 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
       switch (value.kind) {
         case "access": {
           const address = addressOf(value.tensor, value.coordinates);
-          const access = { tensor: value.tensor, address, operand, guarded, kind };
+          const { tensor, coordinates: at } = value;
+          const access = { tensor, coordinates: at, address, operand, guarded, kind };
           accesses.set(`${kind} ${value.tensor} ${address.key}`, access);
           return;
         }
         case "operand":
-          operands.set(value.name, value.coordinates);
+          operands.set(value.name, [...(operands.get(value.name) ?? []), value.coordinates]);
           return visit(value.read(value.coordinates), value.name, guarded);
         case "unary":
           return visit(value.operand, operand, guarded);
@@ -118,21 +161,38 @@ export function analyse(kernel: Kernel, tensors: ReadonlyMap<number, StoredTenso
     const results = kernel.accumulators.map((_, number): Value => ({ kind: "result", number }));
     outputOperations += collect(value(coordinates, results), "output");
     const address = addressOf(tensor, coordinates);
-    accesses.set(`store ${tensor}`, { tensor, address, operand: undefined, guarded: false, kind: "store" });
+    accesses.set(`store ${tensor}`, {
+      tensor,
+      coordinates,
+      address,
+      operand: undefined,
+      guarded: false,
+      kind: "store",
+    });
   }
-  return { axes, accesses: [...accesses.values()], operands, bodyOperations, outputOperations };
+  return { axes, accesses: [...accesses.values()], operands, enumerated, bodyOperations, outputOperations };
 }
 
-/** The divisor by which an axis is divided in some address (2 under a stride-2 pooling window), else 1. */
+/**
+ * The divisor by which an axis is divided in some address (2 under a stride-2 pooling window), else 1. Where the same
+ * address has the remainder too, neighbours share nothing.
+ */
 export function windowStep(analysis: Analysis, axis: string): number {
   let step = 1;
   const visit = (of: Index): void => {
     for (const { atom } of of.terms) {
       if (atom.kind === "variable" || atom.kind === "element") continue;
-      if (atom.kind !== "clamp" && factorOf(atom.of, axis)) step = Math.max(step, atom.divisor);
+      if (atom.kind !== "clamp" && factorOf(atom.of, axis) && !of.terms.some((term) => completes(term.atom, atom)))
+        step = Math.max(step, atom.divisor);
       visit(atom.of);
     }
   };
   for (const { address } of analysis.accesses) visit(address);
   return step;
+}
+
+/** Whether one atom is the quotient and the other the remainder of one division. */
+function completes(a: Atom, b: Atom): boolean {
+  if (a.kind === "quotient" && b.kind === "remainder") return a.of.key === b.of.key && a.divisor === b.divisor;
+  return a.kind === "remainder" && b.kind === "quotient" && completes(b, a);
 }

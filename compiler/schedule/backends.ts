@@ -1,26 +1,42 @@
 /** What differs between targets before printing: costs, splits and default schedules, one entry for each target. */
 import type { CostModel } from "../fusion/inline.ts";
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { phaseRule } from "../rewrite/phases.ts";
+import { firstOf, type RewriteRule } from "../rewrite/rewriteGraph.ts";
+import { winogradRule } from "../rewrite/winograd.ts";
 import type { Target } from "../target.ts";
-import { padRows } from "./padRows.ts";
+import { type Chain, planChains } from "./chains.ts";
+import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
 import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
+  /** What is replaced before fusion by something faster that computes the same. */
+  readonly rewrite?: RewriteRule;
   readonly split: (kernel: Kernel, target: T) => readonly number[];
   /** How tensors lie in memory. */
   readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
-  readonly schedule: (kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, target: T) => Schedule;
+  /** `chunks`: the first axis is cut into so many parts, and nothing else is shared out. */
+  readonly schedule: (
+    kernel: Kernel,
+    tensors: ReadonlyMap<number, StoredTensor>,
+    target: T,
+    chunks?: number,
+  ) => Schedule;
+  /** Which kernels run one after another in a dispatch; not given: none. */
+  readonly chain?: (kernels: readonly Kernel[], tensors: ReadonlyMap<number, StoredTensor>) => readonly Chain[];
 }
 
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
+    rewrite: firstOf(winogradRule({ split: 14, join: 16, groupElements: 1 << 17 }), phaseRule),
     split: splitForWasm,
-    place: (tensors) => tensors,
-    schedule: scheduleForWasm,
+    place: padPlanes,
+    schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
+    chain: planChains,
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },

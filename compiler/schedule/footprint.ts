@@ -15,6 +15,8 @@ export type Movement =
 
 export interface Stream {
   readonly isStore: boolean;
+  /** Whether tests keep some of its elements from being read. */
+  readonly isGuarded: boolean;
   /** The axes that move it. */
   readonly along: ReadonlyMap<string, Movement>;
   /** Addresses of the accesses, with all axes at 0. */
@@ -34,6 +36,14 @@ export interface Footprint {
   readonly quads: number;
   /** Elements outside of those quads. */
   readonly singles: number;
+  /** Elements that a loop keeps from its last turn, which are in none of the other counts. */
+  readonly kept: number;
+}
+
+/** A loop that keeps what its next turn would load again. */
+export interface Roll {
+  readonly axis: string;
+  readonly step: number;
 }
 
 export function streamsOf(
@@ -46,12 +56,13 @@ export function streamsOf(
     const start = addressAt(access, "", 0);
     const along = movements(analysis, access, start);
     const isStore = access.kind === "store";
-    const key = `${isStore} ${access.tensor} ${JSON.stringify([...along])}`;
+    const isGuarded = access.guarded;
+    const key = `${isStore} ${isGuarded} ${access.tensor} ${JSON.stringify([...along])}`;
     const found = groups.get(key);
     if (found) found.starts.push(start);
     else {
       const padding = isStore ? paddings.get(access.tensor) : undefined;
-      groups.set(key, { isStore, along, starts: [start], padding });
+      groups.set(key, { isStore, isGuarded, along, starts: [start], padding });
     }
   }
   return [...groups.values()];
@@ -96,23 +107,29 @@ export function isAligned({ along }: Stream, steps: ReadonlyMap<string, number>)
 const footprints = new WeakMap<Stream, Map<string, Footprint>>();
 
 /** Of the first tile; `unrolled` gives the extent of each unrolled axis. */
-export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>): Footprint {
+export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>, roll?: Roll): Footprint {
   const axes = [...unrolled].filter(([axis, extent]) => extent > 1 && stream.along.has(axis));
-  const key = axes.map(([axis, extent]) => `${axis}:${extent}`).join(" ");
+  const key = `${axes.map(([axis, extent]) => `${axis}:${extent}`).join(" ")} ${roll ? `${roll.axis}:${roll.step}` : ""}`;
   const known = footprints.get(stream) ?? new Map<string, Footprint>();
   footprints.set(stream, known);
-  const found = known.get(key) ?? countElements(stream, axes);
+  const found = known.get(key) ?? countElements(stream, axes, roll);
   known.set(key, found);
   return found;
 }
 
-function countElements(stream: Stream, axes: readonly (readonly [string, number])[]): Footprint {
+function countElements(stream: Stream, axes: readonly (readonly [string, number])[], roll?: Roll): Footprint {
   let places = new Set(stream.starts);
   for (const [axis, extent] of axes) {
     const movement = stream.along.get(axis);
     if (!movement) continue;
     const steps = Array.from({ length: extent }, (_, i) => placeAt(movement, i));
     places = new Set([...places].flatMap((place) => steps.map((step) => place + step)));
+  }
+  const all = places.size;
+  const movement = roll && stream.along.get(roll.axis);
+  if (roll && movement?.kind === "stride") {
+    const shift = movement.stride * roll.step;
+    places = new Set([...places].filter((place) => !places.has(place + shift)));
   }
   const elements = places.size;
   const perQuad = new Map<number, number>();
@@ -123,7 +140,7 @@ function countElements(stream: Stream, axes: readonly (readonly [string, number]
   for (const count of perQuad.values())
     if (count >= enough) quads++;
     else singles += count;
-  return { elements, quads, singles };
+  return { elements, quads, singles, kept: all - elements };
 }
 
 /** Padding that is written along, where the tile holds whole rows. */

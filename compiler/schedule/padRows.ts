@@ -10,15 +10,39 @@ const quad = 4;
 const mostWaste = 1.25;
 
 export function padRows(tensors: ReadonlyMap<number, StoredTensor>): Map<number, StoredTensor> {
+  return layOutFree(tensors, (tensor) => {
+    const columns = tensor.shape.at(-1) ?? 1;
+    const pitch = Math.ceil(columns / quad) * quad;
+    const pays = pitch > columns && pitch <= columns * mostWaste && tensor.shape.length > 1;
+    return pays ? { pitch } : {};
+  });
+}
+
+/** A line of a cache. */
+const line = 16;
+/** Planes that start so many elements apart meet in a few sets of the first-level cache. */
+const crowded = 256;
+
+/** Planes a line further apart where they would crowd each other out of the cache. */
+export function padPlanes(tensors: ReadonlyMap<number, StoredTensor>): Map<number, StoredTensor> {
+  return layOutFree(tensors, ({ shape }) => {
+    const plane = shape.slice(2).reduce((product, extent) => product * extent, 1);
+    return shape.length > 2 && plane % crowded === 0 ? { gap: line } : {};
+  });
+}
+
+/** Gives temporaries of which nothing is a view another layout. */
+function layOutFree(
+  tensors: ReadonlyMap<number, StoredTensor>,
+  layoutOf: (tensor: StoredTensor) => Pick<StoredTensor, "pitch" | "gap">,
+): Map<number, StoredTensor> {
   const viewed = new Set(
     [...tensors.values()].flatMap(({ storage }) => (storage.kind === "alias" ? [storage.of] : [])),
   );
   return new Map(
     [...tensors].map(([id, tensor]) => {
-      const columns = tensor.shape.at(-1) ?? 1;
-      const pitch = Math.ceil(columns / quad) * quad;
-      const pays = pitch > columns && pitch <= columns * mostWaste && tensor.shape.length > 1;
-      return [id, pays && tensor.storage.kind === "temporary" && !viewed.has(id) ? { ...tensor, pitch } : tensor];
+      const isFree = tensor.storage.kind === "temporary" && !viewed.has(id);
+      return [id, isFree ? { ...tensor, ...layoutOf(tensor) } : tensor];
     }),
   );
 }

@@ -10,6 +10,8 @@
 export interface AxisStep {
   readonly axis: string;
   readonly step: number;
+  /** Of loops: the turns are written out one after another, where each is of another kind. */
+  readonly unrolled?: boolean;
 }
 
 export interface Schedule {
@@ -34,6 +36,8 @@ export interface Schedule {
   readonly order: "narrowInnermost" | "accumulatorByAccumulator";
   /** Loads that are the same in all lanes come by one lane-indexed load and broadcasts (fixed subgroup size only). */
   readonly broadcast: boolean;
+  /** What the next turn of the innermost loop would load again stays in registers (WGSL). */
+  readonly roll?: boolean;
 }
 
 export const axisName = {
@@ -43,7 +47,8 @@ export const axisName = {
 
 /** `grid d0:1 d1:2 | threads d2:1 | loops r0:1 r1:1 | vector d3` */
 export function printSchedule(schedule: Schedule): string {
-  const steps = (list: readonly AxisStep[]): string => list.map(({ axis, step }) => `${axis}:${step}`).join(" ");
+  const steps = (list: readonly AxisStep[]): string =>
+    list.map(({ axis, step, unrolled }) => `${axis}:${step}${unrolled ? " unrolled" : ""}`).join(" ");
   const parts = [
     `lanes ${schedule.lanes}`,
     schedule.grid.length > 0 ? `grid ${steps(schedule.grid)}` : "",
@@ -52,6 +57,7 @@ export function printSchedule(schedule: Schedule): string {
     schedule.vector ? `vector ${schedule.vector}` : "",
     ...schedule.stage.map(({ operand, depth }) => `stage ${operand}@${depth}`),
     schedule.broadcast ? "broadcast" : "",
+    schedule.roll ? "roll" : "",
   ];
   return parts.filter((part) => part !== "").join(" | ");
 }

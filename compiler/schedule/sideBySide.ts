@@ -18,16 +18,23 @@ export interface MemoryUse {
   readonly writes: readonly MemoryRange[];
   /** Loads and stores in its text. */
   readonly accesses: number;
+  /** What it has to do, in steps of a contraction. */
+  readonly steps: number;
 }
 
 /** Adapters compile long kernels in more than proportional time; two of half the length are compiled sooner than one. */
-const mostAccesses = 40;
+const mostAccesses = 100;
+/**
+ * Steps of a kernel that may run beside others: on software adapters all that stands in an `if` is slower (each load asks
+ * which lanes are there), by more than a dispatch costs if there is much to do.
+ */
+const mostSteps = 1_500_000;
 
-function meet(some: readonly MemoryRange[], others: readonly MemoryRange[]): boolean {
+export function meet(some: readonly MemoryRange[], others: readonly MemoryRange[]): boolean {
   return some.some((a) => others.some((b) => a.memory === b.memory && a.start < b.end && b.start < a.end));
 }
 
-function depends(later: MemoryUse, earlier: MemoryUse): boolean {
+export function depends(later: MemoryUse, earlier: MemoryUse): boolean {
   return meet(later.reads, earlier.writes) || meet(later.writes, earlier.writes) || meet(later.writes, earlier.reads);
 }
 
@@ -36,18 +43,22 @@ function depends(later: MemoryUse, earlier: MemoryUse): boolean {
  * numbers, group by group.
  */
 export function groupSideBySide(uses: readonly MemoryUse[], mostRanges: number): number[][] {
-  const groups: { readonly members: number[]; readonly ranges: Set<string>; accesses: number }[] = [];
+  const groups: { readonly members: number[]; readonly ranges: Set<string>; accesses: number; isLong: boolean }[] = [];
   const groupOf: number[] = [];
   uses.forEach((use, i) => {
     const ranges = [...use.reads, ...use.writes].map(({ memory, start }) => `${memory}+${start}`);
     let at = 0;
     for (const [j, earlier] of uses.slice(0, i).entries())
       if ((groupOf[j] ?? 0) >= at && depends(use, earlier)) at = (groupOf[j] ?? 0) + 1;
+    const isLong = use.steps > mostSteps;
     const hasRoom = (group: (typeof groups)[number]): boolean =>
-      group.accesses + use.accesses <= mostAccesses && new Set([...group.ranges, ...ranges]).size <= mostRanges;
+      !isLong &&
+      !group.isLong &&
+      group.accesses + use.accesses <= mostAccesses &&
+      new Set([...group.ranges, ...ranges]).size <= mostRanges;
     const found = groups.findIndex((group, g) => g >= at && hasRoom(group));
     const joined = found < 0 ? groups.length : found;
-    const group = (groups[joined] ??= { members: [], ranges: new Set(), accesses: 0 });
+    const group = (groups[joined] ??= { members: [], ranges: new Set(), accesses: 0, isLong });
     group.members.push(i);
     group.accesses += use.accesses;
     ranges.forEach((range) => group.ranges.add(range));

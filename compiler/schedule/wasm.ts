@@ -6,7 +6,7 @@
  * contiguous loads; padded operands staged once; short loop bodies; fixed chunks for the threads.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { factorOf } from "../nest/integer.ts";
+import { factorOf, type Index, index, substitute, variable } from "../nest/integer.ts";
 import {
   type Access,
   type Analysis,
@@ -17,7 +17,7 @@ import {
   strideAlong,
   windowStep,
 } from "./analysis.ts";
-import type { AxisStep, Schedule } from "./schedule.ts";
+import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 
 const lanes = 4;
 const vectorRegisters = 15;
@@ -51,16 +51,22 @@ function loadCost(access: Access, axis: string): number {
 /** The axis whose consecutive elements become lanes: the one with the cheapest loads and stores and the least waste. */
 function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
   let best: { axis: string; cost: number } | undefined;
-  const scalarCost = analysis.accesses.length * lanes + analysis.bodyOperations + analysis.outputOperations;
+  // Loads are counted for a whole tile where its places are singled out, stores for one place.
+  const stores = analysis.axes.reduce(
+    (count, { name, extent }) => count * (analysis.enumerated.has(name) ? extent : windowStep(analysis, name)),
+    1,
+  );
+  const operations = 0.1 * (analysis.bodyOperations + analysis.outputOperations);
+  // Stores and what the outputs read happen once for a whole reduction.
+  const times = ({ kind }: Access): number =>
+    (kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05) * (kind === "store" ? stores : 1);
+  const scalarCost = lanes * analysis.accesses.reduce((sum, access) => sum + times(access), operations);
   for (const axis of analysis.axes) {
-    if (axis.extent < lanes || !mayVectorise(kernel, axis)) continue;
+    if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
     const waste = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
-    let cost = 0.1 * (analysis.bodyOperations + analysis.outputOperations);
-    for (const access of analysis.accesses) {
-      // Stores and what the outputs read happen once for a whole reduction.
-      const share = access.kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05;
-      cost += share * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
-    }
+    let cost = operations;
+    for (const access of analysis.accesses)
+      cost += times(access) * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
     if (best === undefined || cost * waste < best.cost - 1e-9) best = { axis: axis.name, cost: cost * waste };
   }
   return best && best.cost < scalarCost ? best.axis : undefined;
@@ -68,7 +74,8 @@ function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
 
 function mayVectorise(kernel: Kernel, axis: Axis): boolean {
   if (axis.isDomain) return !(kernel.inPlace && axis.extent % lanes !== 0);
-  return kernel.accumulators.every(({ operator }) => operator !== "minimum");
+  // Where lanes are parts of a reduction, all of them write its result: not over what another one reads.
+  return !kernel.inPlace && kernel.accumulators.every(({ operator }) => operator !== "minimum");
 }
 
 interface Tile {
@@ -86,7 +93,8 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
       (step) => !kernel.inPlace || axis.extent % step === 0,
     );
   };
-  const domain = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
+  const open = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
+  const domain = open.filter(({ name }) => !analysis.enumerated.has(name));
   const body = analysis.accesses.filter((access) => access.kind === "body");
   let best: { tile: Tile; cost: number } = {
     tile: { steps: new Map(vector ? [[vector, Math.min(lanes, extentOf(analysis, vector))]] : []), products: 1 },
@@ -110,7 +118,10 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
     // Two loads issue with two products; a short body pays for its loop.
     const cost = ((loads + products + 3) / products) * waste;
     if (cost < best.cost - 1e-9 || (cost < best.cost + 1e-9 && products > best.tile.products))
-      best = { tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products }, cost };
+      best = {
+        tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products },
+        cost,
+      };
   };
   for (const first of domain)
     for (const a of options(first)) {
@@ -145,8 +156,14 @@ function chooseReduction(
     unroll.set(vectorAxis.name, step);
     size *= ceilDivide(step, lanes);
   }
+  for (const axis of axes.filter(({ name }) => name !== vector && analysis.enumerated.has(name))) {
+    unroll.set(axis.name, axis.extent);
+    size *= axis.extent;
+  }
   // Long axes become the innermost loops, short ones are unrolled from the shortest on while the body stays small.
-  const rest = axes.filter((axis) => axis !== vectorAxis).toSorted((a, b) => b.extent - a.extent);
+  const rest = axes
+    .filter((axis) => axis !== vectorAxis && !unroll.has(axis.name))
+    .toSorted((a, b) => b.extent - a.extent);
   for (const axis of rest.toReversed()) {
     if (size * axis.extent > bodySize && axis !== rest[0]) continue;
     const step = largestDivisor(axis.extent, Math.floor(bodySize / size));
@@ -167,7 +184,7 @@ function chooseGrid(analysis: Analysis, vector: string | undefined, tile: Readon
   for (const axis of [...domain.filter((a) => a.name !== vector), ...domain.filter((a) => a.name === vector)]) {
     const step = tile.get(axis.name) ?? 1;
     const pieces = ceilDivide(axis.extent, step);
-    if (chunks >= most || pieces === 1) continue;
+    if (chunks >= most || pieces === 1 || analysis.enumerated.has(axis.name)) continue;
     const wanted = Math.min(pieces, ceilDivide(most, chunks));
     // A divisor of the pieces keeps chunks even; else chunks of several tiles, the last overlapping.
     const perChunk = divisorsOf(pieces).find((divisor) => pieces / divisor <= wanted) ?? pieces;
@@ -184,55 +201,80 @@ function chunkExtent(grid: readonly AxisStep[], axis: Axis): number {
 
 /** Operands that tests guard (padding, strides of gradients) are copied once, zeros included, into scratch. */
 function chooseStages(
-  kernel: Kernel,
   analysis: Analysis,
   grid: readonly AxisStep[],
   loops: readonly AxisStep[],
   depth: number,
 ): Schedule["stage"] {
-  if (kernel.accumulators.length === 0) return [];
   const guarded = new Set(
     analysis.accesses.flatMap((access) => (access.guarded && access.operand !== undefined ? [access.operand] : [])),
   );
+  const remaining = (axis: Axis): number =>
+    loops.slice(0, depth).findLast((loop) => loop.axis === axis.name)?.step ?? chunkExtent(grid, axis);
   return [...guarded].flatMap((operand) => {
-    const coordinates = analysis.operands.get(operand) ?? [];
-    let elements = 1;
-    for (const coordinate of coordinates) {
-      let extent = 1;
-      for (const axis of analysis.axes) {
-        const factor = factorOf(coordinate, axis.name);
-        if (factor === undefined) return [];
-        const entered = loops.slice(0, depth).findLast((loop) => loop.axis === axis.name)?.step;
-        extent += Math.abs(factor) * ((entered ?? chunkExtent(grid, axis)) - 1);
-      }
-      elements *= extent;
-    }
-    return elements <= largestStage ? [{ operand, depth }] : [];
+    const elements = boxElements(analysis, analysis.operands.get(operand) ?? [], remaining);
+    return elements !== undefined && elements <= largestStage ? [{ operand, depth }] : [];
   });
 }
 
-function scheduleMap(kernel: Kernel, analysis: Analysis): Schedule {
+/** Elements of the box that holds all places of an operand; undefined where what is cut outside is divided. */
+function boxElements(
+  { axes }: Analysis,
+  places: readonly (readonly Index[])[],
+  remaining: (axis: Axis) => number,
+): number | undefined {
+  const isCut = new Set(axes.filter((axis) => remaining(axis) < axis.extent).map(({ name }) => name));
+  const extents = new Map(axes.map((axis) => [axis.name, index(variable(axis.name, remaining(axis)))]));
+  let elements = 1;
+  for (let d = 0; d < (places[0]?.length ?? 0); d++) {
+    const inside = places.map((coordinates) => substitute(coordinates[d] ?? index(0), (name) => extents.get(name)));
+    const divides = places.some((coordinates) => {
+      const of = coordinates[d] ?? index(0);
+      return [...isCut].some((name) => factorOf(of, name) === undefined);
+    });
+    if (divides) return undefined;
+    elements *= Math.max(...inside.map((of) => of.maximum)) - Math.min(...inside.map((of) => of.minimum)) + 1;
+  }
+  return elements;
+}
+
+/** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
+const mostMapPoints = 48;
+
+function scheduleMap(kernel: Kernel, analysis: Analysis, given?: readonly AxisStep[]): Schedule {
   const vector = chooseVector(kernel, analysis);
   const tile = new Map<string, number>();
   for (const axis of analysis.axes) {
-    if (axis.name === vector) {
-      const row = 8 * lanes;
-      const step = axis.extent <= 2 * row ? axis.extent : row;
-      tile.set(
-        axis.name,
-        kernel.inPlace ? (divisorsOf(axis.extent).findLast((d) => d % lanes === 0 && d <= 16) ?? 4) : step,
-      );
-    } else {
-      const window = windowStep(analysis, axis.name);
-      tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
-    }
+    const window = windowStep(analysis, axis.name);
+    if (analysis.enumerated.has(axis.name) && axis.extent <= mostMapPoints) tile.set(axis.name, axis.extent);
+    else tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
   }
-  const grid = chooseGrid(analysis, vector, tile);
+  if (vector !== undefined) tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, vector));
+  const grid = given ?? chooseGrid(analysis, vector, tile);
   const loops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = tile.get(axis.name) ?? 1;
     return step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
   });
-  return finish(vector, grid, loops, []);
+  // Staged image by image.
+  return finish(
+    vector,
+    grid,
+    loops,
+    chooseStages(analysis, grid, loops, loops[0]?.axis === axisName.domain(0) ? 1 : 0),
+  );
+}
+
+/** Elements of the vector axis that one turn computes: a short row whole, of longer ones as much as stays in registers. */
+function vectorStep(kernel: Kernel, extent: number, tile: ReadonlyMap<string, number>, vector: string): number {
+  let points = 1;
+  for (const [axis, step] of tile) if (axis !== vector) points *= step;
+  const most = lanes * Math.max(1, Math.min(8, Math.floor(mostMapPoints / points)));
+  if (kernel.inPlace) return divisorsOf(extent).findLast((d) => d % lanes === 0 && d <= Math.min(16, most)) ?? lanes;
+  if (extent <= most || (points === 1 && extent <= 2 * most)) return extent;
+  // The last piece overlaps the one before it: of the steps that do least twice, the longest.
+  const covered = (step: number): number => ceilDivide(extent, step) * step;
+  const steps = Array.from({ length: most / lanes }, (_, i) => most - i * lanes);
+  return steps.reduce((best, step) => (covered(step) < covered(best) ? step : best), most);
 }
 
 function finish(
@@ -245,14 +287,14 @@ function finish(
   return vector === undefined ? { lanes: 1, ...common } : { lanes, vector, ...common };
 }
 
-function scheduleReduction(kernel: Kernel, analysis: Analysis): Schedule {
+function scheduleReduction(kernel: Kernel, analysis: Analysis, given?: readonly AxisStep[]): Schedule {
   const vector = chooseVector(kernel, analysis);
   const tile = chooseTile(kernel, analysis, vector);
   const steps = new Map(tile.steps);
   if (vector && !steps.has(vector) && analysis.axes.some((axis) => axis.name === vector && axis.isDomain))
     steps.set(vector, lanes);
   const { unroll, order } = chooseReduction(analysis, vector, tile.products);
-  const grid = chooseGrid(analysis, vector, steps);
+  const grid = given ?? chooseGrid(analysis, vector, steps);
   const reductionCount = analysis.axes.filter((axis) => !axis.isDomain).length;
   const vectorReduces = analysis.axes.some((axis) => axis.name === vector && !axis.isDomain);
   // A weight's gradient goes through the images one by one, so that each image is read while it is in the cache.
@@ -262,20 +304,42 @@ function scheduleReduction(kernel: Kernel, analysis: Analysis): Schedule {
     const step = steps.get(axis.name) ?? 1;
     return axis.isDomain && step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
   });
+  const isSingledOut = ({ axis }: AxisStep): boolean => analysis.enumerated.has(axis);
   const loops: AxisStep[] = [
     ...outer.map((axis) => ({ axis: axis.name, step: 1 })),
-    ...domainLoops,
+    ...domainLoops.filter((loop) => !isSingledOut(loop)),
+    // Each place has its own taps: its own code, with none of the others'.
+    ...domainLoops.filter(isSingledOut).map((loop) => ({ ...loop, unrolled: true })),
     ...inner.map((axis) => ({ axis: axis.name, step: unroll.get(axis.name) ?? 1 })),
   ];
-  return finish(vector, grid, loops, chooseStages(kernel, analysis, grid, loops, outer.length));
+  return finish(vector, grid, loops, chooseStages(analysis, grid, loops, outer.length));
 }
 
-export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Schedule {
+/** `chunks`: the grid cuts the first axis into so many parts, and no other. */
+export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, chunks?: number): Schedule {
   const analysis = analyse(kernel, tensors);
-  return kernel.accumulators.length === 0 ? scheduleMap(kernel, analysis) : scheduleReduction(kernel, analysis);
+  const grid = chunks === undefined ? undefined : chunkGrid(kernel, chunks);
+  // What a chunk has of the first axis is all that a tile can take.
+  const [first] = grid ?? [];
+  const inChunk: Analysis = first
+    ? {
+        ...analysis,
+        axes: analysis.axes.map((axis) => (axis.name === first.axis ? { ...axis, extent: first.step } : axis)),
+      }
+    : analysis;
+  return kernel.accumulators.length === 0
+    ? scheduleMap(kernel, inChunk, grid)
+    : scheduleReduction(kernel, inChunk, grid);
+}
+
+function chunkGrid({ domain }: Kernel, chunks: number): AxisStep[] {
+  return chunks === 1 ? [] : [{ axis: axisName.domain(0), step: (domain[0] ?? 1) / chunks }];
 }
 
 const mostPartialElements = 1 << 22;
+/** Partial sums so few that each image may have its own: then they are computed with what comes before, image by image. */
+const fewPartialElements = 1 << 18;
+const mostImages = 64;
 
 /** How many parts to cut each reduction axis into, so that threads have something to share. All ones: leave it. */
 export function splitForWasm(kernel: Kernel): number[] {
@@ -285,6 +349,8 @@ export function splitForWasm(kernel: Kernel): number[] {
   const [first = 1] = kernel.extents;
   // Enough independent outputs, or too little to do: one stage is better.
   if (reduced < 2048 || elements * 64 > reduced * mostChunks || first < 2) return whole;
+  if (first <= mostImages && first * elements <= fewPartialElements)
+    return whole.map((one, axis) => (axis === 0 ? first : one));
   const parts = largestDivisor(first, Math.min(16, Math.floor(mostPartialElements / elements)));
   return parts < 2 ? whole : whole.map((one, axis) => (axis === 0 ? parts : one));
 }

@@ -83,6 +83,27 @@ const windows = fc
     return { attributes, size: map, maps: [count, channels], seed: from };
   });
 
+/** Tiles of maps, some over the border, under small whole matrices: sums stay exact. */
+const tiled = fc
+  .record({
+    groups: upTo(2),
+    images: upTo(3),
+    tiles: pair(upTo(3)),
+    channels: upTo(6),
+    map: pair(upTo(9)),
+    rows: upTo(4),
+    columns: upTo(4),
+    before: pair(upTo(3, -1)),
+    step: upTo(4),
+    seed,
+  })
+  .map(({ rows, columns, ...rest }) => ({
+    ...rest,
+    matrix: Array.from({ length: rows }, (_, i) =>
+      Array.from({ length: columns }, (_unused, j) => ((i * 7 + j * 5 + rest.seed) % 5) - 2),
+    ),
+  }));
+
 /** Batch statistics of x, as float64 and float32 both can compute them. */
 function normalizationSample(shapeOfInput: readonly number[], from: number): OperatorSample {
   const [, channels = 1] = shapeOfInput;
@@ -209,6 +230,18 @@ export function operatorSamples(ties: boolean): { readonly [K in OperatorName]: 
         seed: from,
       }),
     ),
+    convInputPhases: convolutions
+      .filter(({ attributes, map }) => map.every((extent, d) => extent % (attributes.stride[d] ?? 1) === 0))
+      .map(({ attributes, map, out, weight, gradient, seed: from }) =>
+        sampleOf("convInputPhases", {
+          attributes: { ...attributes, size: map, groups: 1, dilation: [1, 1] },
+          inputs: {
+            gradient: values(gradient(out), from),
+            weight: values([gradient(out)[1] ?? 1, ...weight.slice(1)], from + 2),
+          },
+          seed: from,
+        }),
+      ),
     convWeight: convolutions.map(({ attributes, input, out, gradient, seed: from }) =>
       sampleOf("convWeight", {
         attributes,
@@ -377,6 +410,41 @@ export function operatorSamples(ties: boolean): { readonly [K in OperatorName]: 
         seed: from,
       });
     }),
+    tileSplit: tiled.map(({ groups, images, tiles, channels, map, matrix, before, step, seed: from }) =>
+      sampleOf("tileSplit", {
+        attributes: { matrix, images, tiles, before, step },
+        inputs: { maps: values([groups * images, channels, ...map], from) },
+        seed: from,
+      }),
+    ),
+    tileJoin: tiled.map(({ groups, images, tiles, channels, matrix, seed: from }) =>
+      sampleOf("tileJoin", {
+        attributes: { matrix, images, tiles },
+        inputs: {
+          tiles: values([groups, (matrix[0]?.length ?? 1) ** 2, images * tiles[0] * tiles[1], channels], from),
+        },
+        seed: from,
+      }),
+    ),
+    batchMatmul: fc
+      .record({
+        groups: upTo(3),
+        shared: fc.constantFrom("left", "right", "none"),
+        batch: upTo(4),
+        sizes: shape(3, 9),
+        transposeLeft: fc.boolean(),
+        seed,
+      })
+      .map(({ groups, shared, batch: count, sizes: [m = 1, n = 1, k = 1], transposeLeft, seed: from }) =>
+        sampleOf("batchMatmul", {
+          attributes: { transposeLeft },
+          inputs: {
+            left: values([shared === "left" ? 1 : groups, count, ...(transposeLeft ? [k, m] : [m, k])], from),
+            right: values([shared === "right" ? 1 : groups, count, k, n], from + 2),
+          },
+          seed: from,
+        }),
+      ),
     normalizeBatch: fc
       .record({ batch: fc.constantFrom(3, 7), channels: upTo(3), map: fc.option(pair(upTo(4))), seed })
       .map(({ batch: count, channels, map, seed: from }) =>

@@ -78,12 +78,12 @@ function cutSome({ roll }: Parts, axes: readonly Axis[], tiles: ReadonlyMap<stri
   return axes.filter(({ name, extent }) => (tiles.get(name) ?? 1) < extent && roll(2) === 0);
 }
 
-/** The axis of the lanes: one that is long enough; a minimum is not reduced over lanes. */
+/** The axis of the lanes: one that is long enough; a minimum is not reduced over lanes, nor what overwrites its input. */
 function chooseVector(roll: Dice, kernel: Kernel, { axes }: Analysis): string | undefined {
   const hasMinimum = kernel.accumulators.some(({ operator }) => operator === "minimum");
   const fitting = axes.filter(({ extent, isDomain }) => {
     const isEven = extent % wasmLanes === 0;
-    return extent >= wasmLanes && (isDomain ? isEven || !kernel.inPlace : !hasMinimum);
+    return extent >= wasmLanes && (isDomain ? isEven || !kernel.inPlace : !hasMinimum && !kernel.inPlace);
   });
   return roll(4) === 0 ? undefined : pick<Axis | undefined>(roll, fitting, undefined)?.name;
 }
@@ -91,8 +91,8 @@ function chooseVector(roll: Dice, kernel: Kernel, { axes }: Analysis): string | 
 /** Operands whose coordinates move evenly along every axis, after some of the loops. */
 function chooseStages(roll: Dice, kernel: Kernel, { operands, axes }: Analysis, loops: number): Schedule["stage"] {
   if (kernel.accumulators.length === 0) return [];
-  return [...operands].flatMap(([operand, coordinates]) => {
-    const isLinear = coordinates.every((at) => axes.every(({ name }) => factorOf(at, name) !== undefined));
+  return [...operands].flatMap(([operand, places]) => {
+    const isLinear = places.flat().every((at) => axes.every(({ name }) => factorOf(at, name) !== undefined));
     return isLinear && roll(2) === 0 ? [{ operand, depth: roll(loops + 1) }] : [];
   });
 }
@@ -146,6 +146,7 @@ function forWgsl(roll: Dice, kernel: Kernel, analysis: Analysis, target: GpuTarg
   const { subgroupSize } = target;
   return {
     lanes,
+    roll: roll(2) === 0,
     grid: onGrid.map((axis) => step(tiles, axis)),
     threads: overThreads.map((axis) => step(tiles, axis)),
     loops: shuffled(

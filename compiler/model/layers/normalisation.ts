@@ -27,37 +27,62 @@ import {
   perChannel,
 } from "./context.ts";
 
+type Normalisation = LayerOf<"batchNorm" | "layerNorm" | "groupNorm">;
+
+/** Elements of an image that are worth statistics of their own. */
+const leastPerImage = 16;
+
 /**
  * Mean and variance along some axes in one pass: with s the first value (any constant would do, a near one avoids
  * cancellation), mean = s + Σ(x-s)/m and variance = Σ(x-s)²/m - (Σ(x-s)/m)² ("shifted data"; Chan, Golub, LeVeque 1983).
+ * `within`, where given, is the variance that each x stands for by itself, which adds to it.
  */
-function statistics(
+function onePass(
   context: LoweringContext,
-  layer: LayerOf<"batchNorm" | "layerNorm" | "groupNorm">,
+  layer: Normalisation,
   input: number,
   axes: readonly number[],
-) {
+  within?: number,
+): { mean: number; variance: number } {
   const { builder } = context;
   const count = axes.reduce((product, axis) => product * (builder.shapeOf(input)[axis] ?? 1), 1);
   const shift = builder.add("first", { axes }, [input], originOf(layer, "first value"));
   const centred = minus(argument(0), argument(1));
-  const sum = (formula: Formula, role: string): number =>
+  const sum = (formula: Formula, role: string, ...more: readonly number[]): number =>
     builder.add(
       "reduce",
       { operator: "add", axes },
-      [map(context, layer, formula, [input, shift], role)],
+      [map(context, layer, formula, [input, shift, ...more], role)],
       originOf(layer, role),
     );
   const first = sum(centred, "sum");
-  const second = sum(times(centred, centred), "sum of squares");
+  const squares = times(centred, centred);
+  const second =
+    within === undefined ? sum(squares, "sum of squares") : sum(plus(squares, argument(2)), "sum of squares", within);
   const m = number(count);
   const meanOffset = over(argument(0), m);
   const mean = map(context, layer, plus(argument(1), meanOffset), [first, shift], "mean");
-  const squares = larger(minus(over(argument(1), m), times(meanOffset, meanOffset)), number(0));
-  const variance = map(context, layer, squares, [first, second], "variance");
+  const spread = larger(minus(over(argument(1), m), times(meanOffset, meanOffset)), number(0));
+  return { mean, variance: map(context, layer, spread, [first, second], "variance") };
+}
+
+/**
+ * Mean, variance and inverse deviation along some axes. Over several images, each image has its own, and then their means
+ * and variances are put together: images stay apart as long as possible, so that what comes before can be computed with
+ * them, image by image.
+ */
+function statistics(context: LoweringContext, layer: Normalisation, input: number, axes: readonly number[]) {
+  const shape = context.builder.shapeOf(input);
+  const countOf = (list: readonly number[]): number => list.reduce((product, axis) => product * (shape[axis] ?? 1), 1);
+  const inside = axes.filter((axis) => axis !== 0);
+  const isSplit = inside.length < axes.length && (shape[0] ?? 1) > 1 && countOf(inside) >= leastPerImage;
+  const images = isSplit ? onePass(context, layer, input, inside) : undefined;
+  const { mean, variance } = images
+    ? onePass(context, layer, images.mean, [0], images.variance)
+    : onePass(context, layer, input, axes);
   const deviation = unary("inverseSquareRoot", plus(argument(0), number(layer.attributes.epsilon)));
   const inverse = map(context, layer, deviation, [variance], "inverse deviation");
-  return { mean, variance, inverse, count };
+  return { mean, variance, inverse, count: countOf(axes) };
 }
 
 /** The statistics of a batch, which move the running ones. */

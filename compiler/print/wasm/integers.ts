@@ -76,7 +76,8 @@ function define(printer: KernelPrinter, depth: number, key: string, push: () => 
 
 const sumKeys = new WeakMap<readonly Term[], string>();
 
-function sumKey(terms: readonly Term[]): string {
+/** Names a sum of terms. */
+export function sumKey(terms: readonly Term[]): string {
   let key = sumKeys.get(terms);
   if (key === undefined) {
     key = terms.map((term) => `${term.factor}*${term.key}`).join("+");

@@ -9,6 +9,7 @@ import { type LaneForm, vectorLanes } from "./analysis.ts";
 import { access, op, shuffle } from "./assembler.ts";
 import { pointerTo } from "./integers.ts";
 import { here, type KernelPrinter, newLocal, placeOf } from "./state.ts";
+import { pushColumn } from "./transposes.ts";
 
 const lanes = [0, 1, 2, 3] as const;
 
@@ -43,7 +44,7 @@ export function pushElements(printer: KernelPrinter, buffer: string, form: LaneF
   else if (form.factor === 1) pushContiguous(printer, buffer, safe(printer, buffer, form.rest, 1));
   else if (Math.abs(form.factor) <= 2 && type !== "u8")
     pushStrided(printer, buffer, safe(printer, buffer, form.rest, form.factor), form.factor);
-  else {
+  else if (!pushColumn(printer, buffer, form)) {
     const { rest, factor } = form;
     pushGathered(
       printer,

@@ -8,6 +8,8 @@
  * the scratch above `lowestAddress` (8192).
  */
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
+import { mapAccesses } from "../../nest/mapAccesses.ts";
+
 import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
 import { type HelperName, makeHelper } from "./helpers.ts";
@@ -53,16 +55,49 @@ function createHelpers(first: number, options: WasmOptions) {
   return { numberOf, functions: () => made };
 }
 
-/** Displacements of the scratch arrays in the thread's memory. */
-function layOutScratch({ scratch }: LoopNest): { places: ReadonlyMap<string, number>; bytes: number } {
+/** Statements of the nest's body between which an array is used. */
+interface Lifetime {
+  first: number;
+  last: number;
+}
+
+function lifetimes({ body, scratch }: LoopNest): ReadonlyMap<string, Lifetime> {
+  const found = new Map<string, Lifetime>();
+  const names = new Set(scratch.map(({ name }) => name));
+  body.forEach((statement, at) => {
+    mapAccesses([statement], (buffer, index) => {
+      const known = found.get(buffer);
+      if (known) known.last = at;
+      else if (names.has(buffer)) found.set(buffer, { first: at, last: at });
+      return { buffer, index };
+    });
+  });
+  return found;
+}
+
+/** Displacements of the scratch arrays in the thread's memory: arrays that are not used at a time share it. */
+function layOutScratch(nest: LoopNest): { places: ReadonlyMap<string, number>; bytes: number } {
+  const lives = lifetimes(nest);
+  const placed: { readonly start: number; readonly end: number; readonly life: Lifetime }[] = [];
   const places = new Map<string, number>();
   let bytes = 0;
-  for (const { name, length } of scratch) {
-    bytes += scratchSlack;
-    places.set(name, bytes);
-    bytes = Math.ceil((bytes + 4 * length) / scratchSlack) * scratchSlack;
+  for (const { name, length } of nest.scratch) {
+    const life = lives.get(name);
+    if (!life) continue;
+    const taken = placed
+      .filter((other) => other.life.first <= life.last && life.first <= other.life.last)
+      .toSorted((a, b) => a.start - b.start);
+    const size = Math.ceil((4 * length) / scratchSlack) * scratchSlack + scratchSlack;
+    let start = scratchSlack;
+    for (const other of taken) {
+      if (other.start - start >= size) break;
+      start = Math.max(start, other.end);
+    }
+    placed.push({ start, end: start + size, life });
+    places.set(name, start);
+    bytes = Math.max(bytes, start + size);
   }
-  return { places, bytes: bytes === 0 ? 0 : bytes + scratchSlack };
+  return { places, bytes };
 }
 
 function printKernel(nest: LoopNest, options: WasmOptions, helper: (name: HelperName) => number): WasmFunction {
@@ -101,6 +136,7 @@ function printOnce(
     variables: new Map([[workgroupName, { local: parameter.workgroup, depth: 0 }]]),
     lowest: new Map(),
     knownLowest,
+    columns: new Map(),
     mask: undefined,
     isGuarded: false,
   };

@@ -11,6 +11,7 @@ import type { Analysis } from "./analysis.ts";
 import { type Code, createCode } from "./assembler.ts";
 import type { HelperName } from "./helpers.ts";
 import type { ValueType } from "./opcodes.ts";
+import type { Column } from "./transposes.ts";
 
 /** Where a binding or a scratch array lies: at a local's address plus a constant number of bytes. */
 export interface Place {
@@ -49,6 +50,8 @@ export interface KernelPrinter {
   /** The lowest displacement below zero of each pointer's uses: as found now, and in an earlier printing. */
   readonly lowest: Map<string, number>;
   readonly knownLowest: ReadonlyMap<string, number>;
+  /** Loads that come from a block across the lanes. */
+  readonly columns: Map<string, Column>;
   /** The local with the mask of active lanes, inside of an `if` that lanes decide differently. */
   mask: number | undefined;
   /** Some lanes are masked: their indices may be anywhere. */

@@ -8,8 +8,10 @@ import { fencedPieces } from "./fences.ts";
 import { defineInteger } from "./integers.ts";
 import { type Block, here, inBlock, type KernelPrinter, newLocal, parameter } from "./state.ts";
 import { empty, printIf, printStore } from "./stores.ts";
+import { planColumns, printStoredTogether, storedTogether } from "./transposes.ts";
 
 export function printStatements(printer: KernelPrinter, statements: readonly Statement[]): void {
+  const forgetColumns = planColumns(printer, statements);
   let done = 0;
   for (const { start, end } of fencedPieces(statements, printer.relaxedSimd)) {
     printEach(printer, statements.slice(done, start));
@@ -17,10 +19,16 @@ export function printStatements(printer: KernelPrinter, statements: readonly Sta
     done = end;
   }
   printEach(printer, statements.slice(done));
+  forgetColumns();
 }
 
 function printEach(printer: KernelPrinter, statements: readonly Statement[]): void {
-  for (const statement of statements) printStatement(printer, statement);
+  for (let i = 0; i < statements.length;) {
+    const together = storedTogether(printer, statements, i);
+    if (together > 0) printStoredTogether(printer, statements.slice(i, i + together));
+    else for (const statement of statements.slice(i, i + 1)) printStatement(printer, statement);
+    i += Math.max(1, together);
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import type { Layout } from "./layout.ts";
 import { collectUses } from "./layout.ts";
 import { createNamer } from "./names.ts";
 import type { Printer, WgslOptions } from "./state.ts";
-import { layoutOf } from "./state.ts";
+import { layoutOf, zeroName } from "./state.ts";
 import { printBlock } from "./statements.ts";
 
 /** WebGPU's limit of workgroups in one dimension. */
@@ -54,7 +54,7 @@ export function printWgsl(nest: LoopNest, options: WgslOptions): { source: strin
 }
 
 function createPrinter(nest: LoopNest, options: WgslOptions, usedOnce: ReadonlySet<string> | undefined): Printer {
-  const reserved = [workgroupName, laneName, subgroupLaneName];
+  const reserved = [workgroupName, laneName, subgroupLaneName, zeroName];
   return {
     nest,
     options,
@@ -133,9 +133,12 @@ function entryPoint(printer: Printer, body: readonly string[]): string {
           "}",
         ];
   const needsWorkgroup = rows > 1 || uses(body, workgroupName);
-  const lines = [...(needsWorkgroup ? guard : []), ...body];
+  const needsZero = uses(body, zeroName);
+  // Dispatches have two dimensions.
+  const zero = needsZero ? [`let ${zeroName} = workgroupId.z;`] : [];
+  const lines = [...(needsWorkgroup ? guard : []), ...zero, ...body];
   const inputs = [
-    ...(needsWorkgroup ? ["  @builtin(workgroup_id) workgroupId: vec3u,"] : []),
+    ...(needsWorkgroup || needsZero ? ["  @builtin(workgroup_id) workgroupId: vec3u,"] : []),
     ...(uses(lines, laneName) ? [`  @builtin(local_invocation_index) ${laneName}: u32,`] : []),
     ...(uses(lines, subgroupLaneName) ? [`  @builtin(subgroup_invocation_id) ${subgroupLaneName}: u32,`] : []),
   ];

@@ -15,7 +15,15 @@ export interface WgslOptions {
   readonly subgroups: boolean;
   /** 0 where the size is not known or not fixed. */
   readonly subgroupSize: number;
+  /**
+   * Hides from the driver how often longer loops turn, so that it does not unroll them: software adapters do, and then
+   * take seconds to compile what runs no faster.
+   */
+  readonly keepLoops?: boolean;
 }
+
+/** An integer that is 0, which the driver does not know (loops that it must not unroll). */
+export const zeroName = "zero";
 
 /** How tightly the outermost operator of a text binds, by WGSL's grammar (which lets `&` and `<<` take only unaries). */
 export const precedence = { bitwise: 0, logical: 1, relational: 2, shift: 3, sum: 4, product: 5, unary: 6, primary: 7 };

@@ -4,11 +4,12 @@
 import type { Statement } from "../../nest/loopNest.ts";
 import { printCondition, printExpression } from "./expressions.ts";
 import type { ReductionName } from "./helpers.ts";
+import { countWork } from "../../nest/countAccesses.ts";
 import { printLetIndex } from "./integers.ts";
 import { conditionReferences, forgetAtBarrier, forgetAtLoop, printStore, referencesOf } from "./memory.ts";
 import { settleAll, settleMentions } from "./memory.ts";
 import type { Block, Printer } from "./state.ts";
-import { closeHead, emit, innermost } from "./state.ts";
+import { closeHead, emit, innermost, zeroName } from "./state.ts";
 
 /** The lines of a block; `prepare` may define names in it first. */
 export function printBlock(
@@ -91,12 +92,27 @@ function indented(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`);
 }
 
+/**
+ * Mesa unrolls loops of up to so many operations in all their turns. With few loads that does no harm; with many it takes
+ * seconds. Hiding the count of other loops would slow them down: then every load in them tests which lanes still turn.
+ */
+const longestUnrolled = 1200;
+const fewAccesses = 24;
+
+function unrollsBadly(count: number, body: readonly Statement[]): boolean {
+  if (count > 32 || body.some(({ kind }) => kind === "loop")) return false;
+  const { accesses, operations } = countWork(body);
+  return accesses * count > fewAccesses && operations * count <= longestUnrolled;
+}
+
 function printLoop(printer: Printer, { variable, count, body }: Extract<Statement, { kind: "loop" }>): void {
   settleAll(printer);
   forgetAtLoop(printer, body);
   const name = printer.namer.of(variable.name);
   const lines = printBlock(printer, body, (depth) => printer.depths.set(variable.name, depth));
-  emit(printer, `for (var ${name} = 0u; ${name} < ${count}u; ${name}++) {`, ...indented(lines), "}");
+  const hides = printer.options.keepLoops === true && unrollsBadly(count, body);
+  const bound = hides ? `${count}u + ${zeroName}` : `${count}u`;
+  emit(printer, `for (var ${name} = 0u; ${name} < ${bound}; ${name}++) {`, ...indented(lines), "}");
   closeHead(innermost(printer));
 }
 

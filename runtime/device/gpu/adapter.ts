@@ -40,6 +40,12 @@ export function isSoftware({ info }: GPUAdapter): boolean {
   return info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software|basic render|\bwarp\b/i.test(text);
 }
 
+/** Whether the driver compiles kernels only when they first run, and keeps them on disk for every device: Mesa's lavapipe. */
+export function compilesAtFirstRun(adapter: GPUAdapter): boolean {
+  const cacheIsOff = /^(1|true|yes)$/i.test(process.env["MESA_SHADER_CACHE_DISABLE"] ?? "");
+  return /llvmpipe|lavapipe/i.test(adapter.info.description) && !cacheIsOff;
+}
+
 /**
  * The adapter's name and driver. Dawn gives the device as `nvidia-geforce-rtx-3080` and describes the driver, each in its
  * own way: `llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)`, `SwiftShader driver 5.0.0`.

@@ -6,6 +6,7 @@ import { mebibytes } from "./adapter.ts";
 import { bufferUsage, mapModeRead } from "./dawn.ts";
 import { guarded } from "./failure.ts";
 import { GpuError } from "./gpuError.ts";
+import { waitQuietly } from "./quietWait.ts";
 
 /** One `writeBuffer` copies through memory of the same size. */
 const largestWrite = 16 * 1024 * 1024;
@@ -68,7 +69,7 @@ export async function readBytes(
     device.queue.submit([encoder.finish()]);
     return created;
   });
-  await staging.mapAsync(mapModeRead);
+  await waitQuietly(staging.mapAsync(mapModeRead));
   const bytes = new Uint8Array(staging.getMappedRange().slice(offset - start, offset - start + length));
   staging.destroy();
   return bytes;

@@ -4,15 +4,18 @@
  * In: whether a software adapter will do. Out: a `Device` whose sessions run plans of target `wgsl`; or a `GpuError`.
  * What holds: closing the device gives everything back, so that the process can end by itself.
  */
+import { availableParallelism } from "node:os";
 import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
 import type { Device } from "../device.ts";
-import { chooseAdapter, describeAdapter, deviceRequest, targetOf } from "./adapter.ts";
+import { chooseAdapter, compilesAtFirstRun, describeAdapter, deviceRequest, targetOf } from "./adapter.ts";
 import { holdGpu } from "./dawn.ts";
 import { watchFailures } from "./failure.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
 import { createPipelines } from "./pipelines.ts";
 import type { GpuSession } from "./gpuSession.ts";
 import { memoryRequirements, openSession } from "./session.ts";
+import type { Compiler } from "./warmUp.ts";
+import { createWarmUp } from "./warmUp.ts";
 
 export interface GpuOptions {
   readonly allowSoftware: boolean;
@@ -32,15 +35,15 @@ export async function openGpuDevice(options: GpuOptions): Promise<GpuDevice> {
   const { gpu, release } = await holdGpu();
   try {
     const adapter = await chooseAdapter(gpu, options.allowSoftware);
-    const device = await requestDevice(adapter, options.defaultLimits ?? false);
-    return createGpuDevice(adapter, device, release);
+    const device = await requestDevice(adapter, options);
+    return createGpuDevice({ gpu, adapter, device }, options, release);
   } catch (problem) {
     release();
     throw problem;
   }
 }
 
-async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promise<GPUDevice> {
+async function requestDevice(adapter: GPUAdapter, { defaultLimits = false }: GpuOptions): Promise<GPUDevice> {
   try {
     return await adapter.requestDevice(deviceRequest(adapter, defaultLimits));
   } catch (problem) {
@@ -52,9 +55,24 @@ async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promi
   }
 }
 
-function createGpuDevice(adapter: GPUAdapter, device: GPUDevice, release: () => void): GpuDevice {
+interface Opened {
+  readonly gpu: GPU;
+  readonly adapter: GPUAdapter;
+  readonly device: GPUDevice;
+}
+
+function createGpuDevice({ gpu, adapter, device }: Opened, options: GpuOptions, release: () => void): GpuDevice {
   const failures = watchFailures(device);
   const pipelines = createPipelines(device);
+  const helpers: Compiler[] = [];
+  const openHelpers = async (): Promise<readonly Compiler[]> => {
+    while (helpers.length < availableParallelism() - 1) {
+      const helper = await requestDevice(await chooseAdapter(gpu, options.allowSoftware), options);
+      helpers.push({ device: helper, pipelines: createPipelines(helper) });
+    }
+    return helpers;
+  };
+  const warmUp = compilesAtFirstRun(adapter) ? createWarmUp({ device, pipelines }, openHelpers) : undefined;
   const sessions = new Set<GpuSession>();
   let closed = false;
   return {
@@ -69,7 +87,7 @@ function createGpuDevice(adapter: GPUAdapter, device: GPUDevice, release: () => 
           "Compile the program for the GPU.",
         );
       failures.check();
-      const session = await openSession({ device, failures, pipelines }, plan);
+      const session = await openSession({ device, failures, pipelines, warmUp }, plan);
       sessions.add(session);
       return session;
     },
@@ -77,6 +95,7 @@ function createGpuDevice(adapter: GPUAdapter, device: GPUDevice, release: () => 
       if (closed) return;
       closed = true;
       for (const session of sessions) await session.close();
+      for (const helper of helpers) helper.device.destroy();
       device.destroy();
       release();
     },

@@ -1,15 +1,14 @@
 /**
- * Running many steps without waiting while the device works.
+ * Running many steps so that the device never waits for us.
  *
- * In: a way to submit steps and to wait for them. Out: all steps done, in order. Waiting on a WebGPU promise in Node
- * keeps a core busy, which a software adapter needs for its own work; so the time that the submitted steps will take is
- * estimated from earlier ones and slept through, and only the rest is waited for.
+ * In: a way to submit steps and to wait for what is submitted. Out: all steps done, in order. What holds: while one batch
+ * runs, the next one is submitted; no more than two are under way, and each takes about as long as the last one's steps say.
  */
 
 export interface PacedWork {
   /** Submits `steps` steps. */
   submit(steps: number): void;
-  /** Resolves when all that is submitted is done; rejects if the device failed. */
+  /** Resolves when all that is submitted by now is done; rejects if the device failed. */
   settled(): Promise<void>;
   /** Most steps in one submit. */
   readonly largestBatch: number;
@@ -17,84 +16,49 @@ export interface PacedWork {
 
 /** What is remembered of a program between runs. */
 export interface Pace {
-  /** 0 until the second run: the first includes the driver's compilation. */
+  /** 0 until the second batch: the first includes the driver's compilation. */
   millisecondsPerStep: number;
-  /** How much work is submitted before it is waited for: grows while the estimate holds. */
-  roundMilliseconds: number;
   warm: boolean;
-  /** The last round slept beyond the end of the work. */
-  overslept: boolean;
 }
 
-/** A submit holds about so much work, so that it can be encoded while the one before it runs. */
-const batchMilliseconds = 50;
-const shortestRound = 10;
-const longestRound = 500;
-/** The part of the estimated time that is slept through: the rest of the wait shows whether the estimate holds. */
-const sleptPart = 0.95;
-/** A wait shorter than this says that the device had finished before it. */
-const noWait = 0.3;
-/** Short waits are not worth a sleep, whose end is uncertain by a millisecond. */
-const shortestSleep = 1.5;
+/** Short enough that drivers do not take the device for hung, long enough that waiting between batches costs nothing. */
+const batchMilliseconds = 100;
 
 export function newPace(): Pace {
-  return { millisecondsPerStep: 0, roundMilliseconds: shortestRound, warm: false, overslept: false };
-}
-
-async function sleepUntil(time: number): Promise<void> {
-  const rest = time - performance.now();
-  if (rest >= shortestSleep) await new Promise((done) => setTimeout(done, Math.floor(rest)));
+  return { millisecondsPerStep: 0, warm: false };
 }
 
 /** Runs `steps` steps and updates `pace`. */
 export async function runPaced(work: PacedWork, steps: number, pace: Pace): Promise<void> {
-  let remaining = steps;
-  while (remaining > 0) {
-    const count = Math.min(remaining, roundSize(work, pace));
-    await runRound(work, count, pace);
-    remaining -= count;
+  let before: Promise<void> = Promise.resolve();
+  let free = performance.now();
+  for (let submitted = 0; submitted < steps;) {
+    const count = Math.min(steps - submitted, batchSize(work, pace));
+    const started = performance.now();
+    work.submit(count);
+    submitted += count;
+    const done = work.settled().then(() => {
+      const ended = performance.now();
+      learn(pace, (ended - Math.max(started, free)) / count);
+      free = ended;
+    });
+    done.catch(() => {}); // It is looked at below, after the batch before it.
+    await before;
+    // The size of the next batch is not known yet.
+    if (pace.millisecondsPerStep === 0) await done;
+    before = done;
   }
+  await before;
 }
 
-/** Steps between two waits: one, then two, then as many as the estimate allows. */
-function roundSize(work: PacedWork, { millisecondsPerStep, roundMilliseconds, warm }: Pace): number {
+/** One step, then two, then as many as the measured time allows. */
+function batchSize({ largestBatch }: PacedWork, { millisecondsPerStep, warm }: Pace): number {
   if (!warm) return 1;
-  if (millisecondsPerStep === 0) return Math.min(2, work.largestBatch);
-  return Math.max(1, Math.floor(roundMilliseconds / millisecondsPerStep));
+  if (millisecondsPerStep === 0) return Math.min(2, largestBatch);
+  return Math.max(1, Math.min(Math.floor(batchMilliseconds / millisecondsPerStep), largestBatch));
 }
 
-async function runRound(work: PacedWork, steps: number, pace: Pace): Promise<void> {
-  const estimate = pace.millisecondsPerStep;
-  const batch = batchSize(work, estimate);
-  const started = performance.now();
-  for (let submitted = 0; submitted < steps; submitted += batch) {
-    work.submit(Math.min(batch, steps - submitted));
-    // The next batch is submitted while this one runs.
-    if (submitted + batch < steps) await sleepUntil(started + (submitted + batch / 2) * estimate);
-  }
-  await sleepUntil(started + steps * estimate * sleptPart);
-  const slept = performance.now();
-  await work.settled();
-  const ended = performance.now();
-  learn(pace, (ended - started) / steps, ended - slept);
-}
-
-function batchSize(work: PacedWork, estimate: number): number {
-  const steps = estimate > 0 ? Math.floor(batchMilliseconds / estimate) : work.largestBatch;
-  return Math.max(1, Math.min(steps, work.largestBatch));
-}
-
-/** The measured time is the device's only if it was still working when the wait began; else it is our own sleep. */
-function learn(pace: Pace, measured: number, waited: number): void {
-  if (!pace.warm) {
-    pace.warm = true;
-    return;
-  }
-  const overslept = pace.millisecondsPerStep > 0 && waited < noWait;
-  // Once may be chance; twice means that the estimate is far off.
-  const shrink = pace.overslept ? 0.6 : 0.9;
-  pace.millisecondsPerStep = overslept ? Math.min(pace.millisecondsPerStep, measured) * shrink : measured;
-  pace.overslept = overslept;
-  const grown = overslept ? pace.roundMilliseconds / 2 : pace.roundMilliseconds * 2;
-  pace.roundMilliseconds = Math.min(Math.max(grown, shortestRound), longestRound);
+function learn(pace: Pace, millisecondsPerStep: number): void {
+  if (pace.warm) pace.millisecondsPerStep = millisecondsPerStep;
+  pace.warm = true;
 }

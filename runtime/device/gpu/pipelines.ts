@@ -1,9 +1,10 @@
 /**
- * Pipelines of a device: compiled in parallel, and once for equal sources.
+ * Pipelines of a device: compiled in parallel, and once for sources that differ in names only.
  */
 import type { PlanKernel } from "../../../compiler/plan/plan.ts";
 import { shaderStageCompute } from "./dawn.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
+import { sharedText } from "./sharedText.ts";
 
 export interface Pipelines {
   /** Rejects with a `GpuError` that names the kernel. */
@@ -30,10 +31,11 @@ export function createPipelines(device: GPUDevice): Pipelines {
   return {
     layout: (count) => layoutsFor(count).group,
     get(kernel) {
-      const key = `${kernel.bindings.length}\n${kernel.source}`;
+      const code = sharedText(kernel.source);
+      const key = `${kernel.bindings.length}\n${code}`;
       let pipeline = compiled.get(key);
       if (!pipeline) {
-        pipeline = compile(device, kernel, layoutsFor(kernel.bindings.length).pipeline);
+        pipeline = compile(device, kernel, code, layoutsFor(kernel.bindings.length).pipeline);
         compiled.set(key, pipeline);
       }
       return pipeline;
@@ -41,10 +43,15 @@ export function createPipelines(device: GPUDevice): Pipelines {
   };
 }
 
-async function compile(device: GPUDevice, kernel: PlanKernel, layout: GPUPipelineLayout): Promise<GPUComputePipeline> {
+async function compile(
+  device: GPUDevice,
+  kernel: PlanKernel,
+  code: string,
+  layout: GPUPipelineLayout,
+): Promise<GPUComputePipeline> {
   checkFeatures(device, kernel);
   device.pushErrorScope("validation");
-  const module = device.createShaderModule({ code: kernel.source, label: kernel.name });
+  const module = device.createShaderModule({ code, label: kernel.name });
   const refused = device.popErrorScope().catch(() => null);
   try {
     return await device.createComputePipelineAsync({

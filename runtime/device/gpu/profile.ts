@@ -8,6 +8,7 @@ import { bufferUsage, mapModeRead } from "./dawn.ts";
 import type { KernelTime } from "./gpuSession.ts";
 import type { PreparedDispatch } from "./programs.ts";
 import { encodeDispatch } from "./programs.ts";
+import { waitQuietly } from "./quietWait.ts";
 
 /** WebGPU's largest query set. */
 const largestQuerySet = 4096;
@@ -39,7 +40,7 @@ async function timeDispatches(device: GPUDevice, dispatches: readonly PreparedDi
   encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
   encoder.copyBufferToBuffer(resolved, 0, staging, 0, 8 * count);
   device.queue.submit([encoder.finish()]);
-  await staging.mapAsync(mapModeRead);
+  await waitQuietly(staging.mapAsync(mapModeRead));
   const nanoseconds = new BigUint64Array(staging.getMappedRange().slice(0));
   for (const resource of [querySet, resolved, staging]) resource.destroy();
   return dispatches.map(({ kernel }, i) => ({

@@ -2,9 +2,9 @@
  * A plan on a GPU device: its buffers, pipelines and bind groups, and the running of its programs.
  *
  * In: a device and a verified plan. Out: a `Session`. What holds: operations take effect in the order of the calls, also
- * while a run is under way; every wait ends with a `GpuError` if the device fails; nothing is awaited while it works.
+ * while a run is under way; every wait ends with a `GpuError` if the device fails, and leaves the cores to the device.
  */
-import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { ExecutionPlan, PlanKernel } from "../../../compiler/plan/plan.ts";
 import { isMet, type Requirement, sizeText } from "../requirements.ts";
 import { checkWrite, createBuffers, readBytes, writeBytes } from "./buffers.ts";
 import type { FailureWatch } from "./failure.ts";
@@ -16,8 +16,10 @@ import type { Pipelines } from "./pipelines.ts";
 import { createOperationQueue } from "./operationQueue.ts";
 import type { GpuSession } from "./gpuSession.ts";
 import { profileDispatches } from "./profile.ts";
+import { waitQuietly } from "./quietWait.ts";
 import type { PreparedDispatch } from "./programs.ts";
 import { preparePrograms, submitSteps } from "./programs.ts";
+import type { WarmUp } from "./warmUp.ts";
 
 /** Encoding costs memory until the work is done. */
 const largestSubmit = 4000;
@@ -26,11 +28,13 @@ export interface SessionParts {
   readonly device: GPUDevice;
   readonly failures: FailureWatch;
   readonly pipelines: Pipelines;
+  /** Compiles kernels before they run, where the driver does that at their first run. */
+  readonly warmUp: WarmUp | undefined;
 }
 
 /** Checks the plan against the device, creates its buffers and compiles its kernels. Throws a `GpuError`. */
 export async function openSession(parts: SessionParts, plan: ExecutionPlan): Promise<GpuSession> {
-  const { device, failures, pipelines } = parts;
+  const { device, failures, pipelines, warmUp } = parts;
   checkLimits(device, plan);
   const [buffers, compiled] = await failures.race(
     Promise.all([
@@ -43,7 +47,8 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
   );
   const paces = new Map<string, Pace>();
   const queue = createOperationQueue();
-  const settled = (): Promise<void> => failures.race(device.queue.onSubmittedWorkDone().then(() => failures.check()));
+  const settled = (): Promise<void> =>
+    waitQuietly(failures.race(device.queue.onSubmittedWorkDone().then(() => failures.check())));
   const dispatchesOf = (program: string): readonly PreparedDispatch[] => {
     const found = programs.get(program);
     if (!found) throw new GpuError("refused", `the plan has no program "${program}"`, "Compile the program again.");
@@ -70,6 +75,7 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
     run: (program, times = 1) =>
       queue.after(async () => {
         const dispatches = dispatchesOf(program);
+        if (warmUp && !paces.has(program)) await failures.race(warmUp(kernelsOf(plan, dispatches)));
         const pace = paces.get(program) ?? newPace();
         paces.set(program, pace);
         const largestBatch = Math.max(1, Math.floor(largestSubmit / Math.max(1, dispatches.length)));
@@ -85,6 +91,10 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
         for (const buffer of buffers) buffer.destroy();
       }),
   };
+}
+
+function kernelsOf(plan: ExecutionPlan, dispatches: readonly PreparedDispatch[]): PlanKernel[] {
+  return dispatches.flatMap(({ kernel }) => plan.kernels[kernel] ?? []);
 }
 
 /** The largest buffer, and the largest range of one that a kernel uses. */

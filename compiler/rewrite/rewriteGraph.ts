@@ -1,0 +1,59 @@
+/**
+ * Replaces nodes of a graph by others that compute the same, before fusion.
+ *
+ * In: a graph and a rule. Out: the graph with what the rule gave in place of the nodes for which it gave something. What
+ * holds: a replacement has the shape of what it replaces; states and their updates stay.
+ */
+import { createGraphBuilder } from "../graph/builder.ts";
+import { type Graph, InvariantError, type Node } from "../graph/graph.ts";
+import type { OperatorAttributes, OperatorName } from "../operators/operator.ts";
+
+/** Adds a node whose layer and line are those of the node that is replaced. */
+export type AddNode = <K extends OperatorName>(
+  operator: K,
+  attributes: OperatorAttributes[K],
+  inputs: readonly number[],
+  role: string,
+) => number;
+
+export interface RewriteContext {
+  readonly add: AddNode;
+  /** The replaced node's inputs, in the new graph. */
+  readonly inputs: readonly number[];
+  readonly shapeOf: (node: number) => readonly number[];
+}
+
+/** The new node that stands for an old one, or undefined: it stays. */
+export type RewriteRule = (node: Node, context: RewriteContext) => number | undefined;
+
+/** The first of the rules that gives something. */
+export function firstOf(...rules: readonly RewriteRule[]): RewriteRule {
+  return (node, context) => {
+    for (const rule of rules) {
+      const found = rule(node, context);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+}
+
+export function rewriteGraph(graph: Graph, rule: RewriteRule): Graph {
+  const builder = createGraphBuilder(graph.name);
+  const places: number[] = [];
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((input) => places[input] ?? -1);
+    const add: AddNode = (operator, attributes, from, role) =>
+      builder.add(operator, attributes, from, {
+        ...node.origin,
+        role: node.origin.role === "forward" ? role : `${node.origin.role}, ${role}`,
+      });
+    const found = rule(node, { add, inputs, shapeOf: builder.shapeOf });
+    if (found !== undefined && builder.shapeOf(found).join() !== node.shape.join())
+      throw new InvariantError(`what replaces ${node.operator} of ${node.origin.layer} has another shape`);
+    // Operator and attributes are those of one node; the union cannot say so.
+    const attributes = node.attributes as OperatorAttributes[OperatorName];
+    places[node.id] = found ?? builder.add(node.operator, attributes, inputs, node.origin);
+  }
+  for (const { state, value } of graph.updates) builder.update(state, places[value] ?? -1);
+  return builder.finish();
+}

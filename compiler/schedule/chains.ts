@@ -1,0 +1,252 @@
+/**
+ * Which kernels run one after another in one dispatch, chunk by chunk: what one leaves is still in the cache when the
+ * next one reads it, threads meet less often, and what only the chain reads needs no memory of its own.
+ *
+ * In: kernels in an order in which they may run. Out: chains in order, each cut into chunks along the first axis of all
+ * its kernels. What holds: a kernel of a chain reads of what the chain writes only what was written in its own chunk;
+ * whatever else a kernel needs is written by an earlier chain. A chain of one chunk takes small kernels of any kind.
+ */
+import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { storageLength } from "../fusion/kernel.ts";
+import { size } from "../graph/graph.ts";
+import { resolveStorage } from "../lower/bindings.ts";
+import { add, type Index, index, multiply, subtract, substitute, variable } from "../nest/integer.ts";
+import { type Access, analyse } from "./analysis.ts";
+import { axisName } from "./schedule.ts";
+import { depends, type MemoryRange, type MemoryUse, meet } from "./sideBySide.ts";
+
+type Tensors = ReadonlyMap<number, StoredTensor>;
+
+export interface Chain {
+  /** Numbers of kernels. */
+  readonly kernels: readonly number[];
+  /** Into how many parts the first axis is cut; undefined for a single kernel, whose schedule is free. */
+  readonly chunks: number | undefined;
+}
+
+interface Member {
+  readonly number: number;
+  readonly kernel: Kernel;
+  readonly use: MemoryUse;
+  readonly accesses: readonly Access[];
+  /** How many of the reads are of values; those after them are of indices. */
+  readonly plainReads: number;
+  readonly isSmall: boolean;
+}
+
+/** Chunks that keep threads evenly busy. */
+const leastChunks = 8;
+const wantedChunks = 16;
+/** Element steps below which a kernel is not worth sharing. */
+const smallWork = 16384;
+/** How far a chain looks ahead, and how many kernels it may leave behind. */
+const mostAhead = 160;
+const mostLeft = 48;
+/** Elements that all kernels of a chain may write in a chunk. */
+const mostChunkElements = 1 << 18;
+
+/** Elements times steps of the reduction, with the work that outputs take. */
+export function workOf({ domain, extents, accumulators }: Kernel, outputOperations: number): number {
+  return size(domain) * (size(extents) * Math.max(1, accumulators.length) + outputOperations / 8);
+}
+
+function rangeOf(tensors: Tensors, id: number): MemoryRange {
+  const { tensor, offset } = resolveStorage(tensors, id);
+  const memory = tensor.storage.kind === "state" ? tensor.storage.state : String(tensor.id);
+  return { memory, start: offset, end: offset + storageLength(tensors.get(id) ?? tensor) };
+}
+
+function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
+  const { accesses, outputOperations } = analyse(kernel, tensors);
+  const loads = accesses.filter(({ kind }) => kind !== "store");
+  const read = new Set(loads.map(({ tensor }) => tensor));
+  const plainReads = read.size;
+  for (const { coordinates } of loads) for (const at of coordinates) indexedTensors(at, read);
+  const reads = [...read].map((tensor) => rangeOf(tensors, tensor));
+  const writes = kernel.outputs.map(({ tensor }) => rangeOf(tensors, tensor));
+  return {
+    number,
+    kernel,
+    use: { reads, writes, accesses: accesses.length, steps: 0 },
+    accesses: loads,
+    plainReads,
+    isSmall: workOf(kernel, outputOperations) < smallWork,
+  };
+}
+
+/** Tensors that are read as indices. */
+function indexedTensors(of: Index, found: Set<number>): void {
+  for (const { atom } of of.terms) {
+    if (atom.kind === "element") {
+      found.add(Number(atom.buffer));
+      indexedTensors(atom.at, found);
+    } else if (atom.kind !== "variable") indexedTensors(atom.of, found);
+  }
+}
+
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
+
+/** The tensor of which another is only another shape, with the same first axis. */
+function sourceOf(id: number, tensors: Tensors): number {
+  const tensor = tensors.get(id);
+  if (tensor?.storage.kind !== "alias" || tensor.storage.offset !== 0) return id;
+  const source = tensors.get(tensor.storage.of);
+  return source?.shape[0] === tensor.shape[0] ? sourceOf(tensor.storage.of, tensors) : id;
+}
+
+/** Whether an access, made in some chunk of its kernel, stays in the same chunk of the tensor. */
+function isLocal({ coordinates, tensor }: Access, extent: number, chunks: number, tensors: Tensors): boolean {
+  const [first] = coordinates;
+  const rows = tensors.get(tensor)?.shape[0] ?? 1;
+  if (!first || rows % chunks !== 0) return false;
+  const [perKernel, perTensor] = [extent / chunks, rows / chunks];
+  const chunk = index(variable("chunk", chunks));
+  const inside = index(variable("inside", perKernel));
+  const leading = axisName.domain(0);
+  const at = substitute(first, (name) => (name === leading ? add(multiply(chunk, perKernel), inside) : undefined));
+  const local = subtract(at, multiply(chunk, perTensor));
+  return local.minimum >= 0 && local.maximum < perTensor;
+}
+
+interface Growing {
+  readonly members: Member[];
+  chunks: number;
+  /** Small kernels in one chunk, all by one thread. */
+  readonly isSmall: boolean;
+}
+
+function startChain(seed: Member): Growing {
+  return { members: [seed], chunks: seed.isSmall ? 1 : (seed.kernel.domain[0] ?? 1), isSmall: seed.isSmall };
+}
+
+/** Elements that a chain writes. */
+function written({ members }: Growing): number {
+  return members.reduce((sum, { kernel }) => sum + size(kernel.domain) * kernel.outputs.length, 0);
+}
+
+/** The chunks with which the kernel may join a chain, or 0. */
+function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
+  const { members, chunks: before, isSmall } = chain;
+  if (isSmall) return member.isSmall ? 1 : 0;
+  const extent = member.kernel.domain[0] ?? 1;
+  const chunks = greatestDivisor(before, extent);
+  if (chunks < leastChunks || member.kernel.inPlace) return 0;
+  // Larger chunks must still fit the cache.
+  if (chunks < before && written(chain) / chunks > mostChunkElements) return 0;
+  const writes = members.flatMap(({ use }) => use.writes);
+  const touched = members.flatMap(({ use }) => [...use.reads, ...use.writes]);
+  if (meet(member.use.writes, touched)) return 0;
+  const outputs = new Set(members.flatMap(({ kernel }) => kernel.outputs.map(({ tensor }) => tensor)));
+  const isFine = member.accesses.every((access) => {
+    if (!meet([rangeOf(tensors, access.tensor)], writes)) return true;
+    return outputs.has(sourceOf(access.tensor, tensors)) && isLocal(access, extent, chunks, tensors);
+  });
+  // What it looks up by an index may be anywhere.
+  return isFine && !meet(member.use.reads.slice(member.plainReads), writes) ? chunks : 0;
+}
+
+/** What one pass over the open kernels found: the chain, and what must run before it. */
+interface Found {
+  readonly before: readonly Member[];
+  readonly chain: Growing;
+}
+
+/**
+ * Grows a chain from the first kernel: each later one joins, or waits (it needs the chain or another that waits), or is
+ * free, and runs before the chain if a kernel that joins needs it.
+ */
+function grow(open: readonly Member[], tensors: Tensors): Found {
+  const [seed, ...others] = open;
+  if (!seed) throw new Error("no kernel is open");
+  const chain = startChain(seed);
+  const before: Member[] = [];
+  const waiting: Member[] = [];
+  let free: Member[] = [];
+  for (const member of others.slice(0, mostAhead)) {
+    if (waiting.length + free.length >= mostLeft) break;
+    if (waiting.some(({ use }) => depends(member.use, use))) {
+      waiting.push(member);
+      continue;
+    }
+    const chunks = chunksWith(chain, member, tensors);
+    if (chunks > 0) {
+      const needed = neededOf(member, free);
+      before.push(...needed);
+      free = free.filter((other) => !needed.includes(other));
+      chain.members.push(member);
+      chain.chunks = chunks;
+    } else if (chain.members.some(({ use }) => depends(member.use, use))) waiting.push(member);
+    else free.push(member);
+  }
+  return { before, chain };
+}
+
+/** Those of the free kernels that a kernel depends on, directly or not, in their order. */
+function neededOf(member: Member, free: readonly Member[]): Member[] {
+  const needed = new Set<Member>();
+  for (const other of free.toReversed())
+    if ([member, ...needed].some(({ use }) => depends(use, other.use))) needed.add(other);
+  return free.filter((other) => needed.has(other));
+}
+
+export function planChains(kernels: readonly Kernel[], tensors: Tensors): Chain[] {
+  let open = kernels.map((kernel, number) => memberOf(kernel, number, tensors));
+  const chains: Chain[] = [];
+  while (open.length > 0) {
+    const { before, chain } = grow(open, tensors);
+    if (before.length > 0)
+      chains.push(
+        ...renumber(
+          planChains(
+            before.map(({ kernel }) => kernel),
+            tensors,
+          ),
+          before,
+        ),
+      );
+    const chunks = chain.members.length === 1 ? undefined : fewestChunks(chain);
+    chains.push({ kernels: chain.members.map(({ number }) => number), chunks });
+    const taken = new Set([...before, ...chain.members]);
+    open = open.filter((member) => !taken.has(member));
+  }
+  return chains;
+}
+
+/** Large chunks give kernels more to tile over, as long as what they write stays in the cache. */
+function fewestChunks(chain: Growing): number {
+  const most = chain.chunks;
+  for (let chunks = Math.min(wantedChunks, most); chunks < most; chunks++)
+    if (most % chunks === 0 && written(chain) / chunks <= mostChunkElements / 2) return chunks;
+  return most;
+}
+
+function renumber(chains: readonly Chain[], members: readonly Member[]): Chain[] {
+  return chains.map(({ kernels, chunks }) => ({ kernels: kernels.map((i) => members[i]?.number ?? -1), chunks }));
+}
+
+/** Bytes of a chunk that a tensor may have to lie in scratch. */
+const largestScratch = 1 << 22;
+
+/** Temporaries that a chain writes and that nothing else reads: each chunk's part of them lies in scratch. */
+export function scratchTensors(chain: Chain, kernels: readonly Kernel[], tensors: Tensors): Map<number, StoredTensor> {
+  const { chunks = 1 } = chain;
+  const found = new Map<number, StoredTensor>();
+  if (chunks === 1) return found;
+  const viewed = new Set(
+    [...tensors.values()].flatMap(({ storage }) => (storage.kind === "alias" ? [storage.of] : [])),
+  );
+  const inside = new Set(chain.kernels);
+  const readElsewhere = new Set(
+    kernels.flatMap((kernel, i) =>
+      inside.has(i) ? [] : analyse(kernel, tensors).accesses.map(({ tensor }) => tensor),
+    ),
+  );
+  for (const i of chain.kernels)
+    for (const { tensor: id } of kernels[i]?.outputs ?? []) {
+      const tensor = tensors.get(id);
+      if (!tensor || tensor.storage.kind !== "temporary" || viewed.has(id) || readElsewhere.has(id)) continue;
+      if ((4 * storageLength(tensor)) / chunks > largestScratch || tensor.type !== "f32") continue;
+      found.set(id, { ...tensor, storage: { kind: "scratch", chunks } });
+    }
+  return found;
+}
