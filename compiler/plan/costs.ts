@@ -127,22 +127,42 @@ function evaluations({ variables }: Term, extents: ReadonlyMap<string, number>):
   return whole.reduce((product, name) => product * (extents.get(name) ?? 1), 1);
 }
 
-/** Of a body's steps, those in which no sparse operand is zero by its guard. */
+/** Of a body's steps, those in which no factor is zero by the test before it, sparse operands included. */
 function shareOfSteps(body: Value): number {
-  const tests = new Map<string, RangeTest[]>();
+  const tests: RangeTest[] = [];
   const collect = (test: Test): void => {
     if (test.kind === "all") test.tests.forEach(collect);
-    if (test.kind !== "inRange") return;
-    const axes = [...variablesOf(test.index)].toSorted().join();
-    tests.set(axes, [...(tests.get(axes) ?? []), test]);
+    else if (test.kind === "inRange") tests.push(test);
   };
-  mapOperands(body, (operand) => {
-    const value = operand.read(operand.coordinates);
-    if (operand.sparse && value.kind === "select") collect(value.test);
-    return operand;
-  });
-  // Tests of different axes are independent of one another.
-  return [...tests.values()].reduce((share, together) => share * shareOfPlaces(together), 1);
+  const visit = (value: Value): void => {
+    if (value.kind === "binary" && value.operator === "multiply") {
+      visit(value.left);
+      visit(value.right);
+    } else if (value.kind === "select" && isZero(value.otherwise)) {
+      collect(value.test);
+      visit(value.then);
+    } else if (value.kind === "operand" && value.sparse) visit(value.read(value.coordinates));
+  };
+  visit(body);
+  // Tests that have no axis in common are independent of one another.
+  return groupsByVariables(tests).reduce((share, together) => share * shareOfPlaces(together), 1);
+}
+
+const isZero = (value: Value): boolean => value.kind === "constant" && value.value === 0;
+
+/** Tests of one group share variables, directly or through others. */
+function groupsByVariables(tests: readonly RangeTest[]): RangeTest[][] {
+  let groups: { readonly names: Set<string>; readonly tests: RangeTest[] }[] = [];
+  for (const test of tests) {
+    const names = variablesOf(test.index);
+    const meeting = groups.filter((group) => [...names].some((name) => group.names.has(name)));
+    const merged = {
+      names: new Set([...names, ...meeting.flatMap((group) => [...group.names])]),
+      tests: [...meeting.flatMap((group) => group.tests), test],
+    };
+    groups = [...groups.filter((group) => !meeting.includes(group)), merged];
+  }
+  return groups.map((group) => group.tests);
 }
 
 type RangeTest = Test & { readonly kind: "inRange" };
@@ -186,7 +206,7 @@ function bytesOf(
     const place = placeOf(id, tensors);
     if (!tensor || !places.has(place)) return;
     const found = into.get(place);
-    const length = Math.max(storageLength(tensor), found?.length ?? 0);
+    const length = Math.max(size(tensor.shape), found?.length ?? 0);
     into.set(place, { elementBytes: elementBytes[tensor.type], length, elements: elements + (found?.elements ?? 0) });
   };
   for (const kernel of kernels)
