@@ -10,6 +10,7 @@ import type { FusedGraph, Kernel, StoredTensor } from "./fusion/kernel.ts";
 import { splitReduction } from "./fusion/split.ts";
 import { type Graph, InvariantError, size, type StateTensor } from "./graph/graph.ts";
 import { resolveStorage } from "./lower/bindings.ts";
+import { createSharing, noSharing, type Sharing } from "./lower/sharing.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
 import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
 import { type DataCounts, lowerModel, type ModelGraphs, type ProgramName } from "./model/lowerModel.ts";
@@ -55,6 +56,8 @@ export interface CompileOptions {
   readonly fuse?: boolean;
   /** What to compile; not given: every program. States are those of the programs compiled. */
   readonly programs?: readonly ProgramName[];
+  /** Off: equal kernels are lowered one by one, so that their buffers have the names of their own tensors. */
+  readonly share?: boolean;
   /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */
   readonly separate?: boolean;
 }
@@ -104,6 +107,7 @@ export function* compileByTurns(
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const wanted = options.programs ? { programs: options.programs } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit, ...wanted });
+  const sharing = (options.share ?? true) ? createSharing() : noSharing;
   const fused: FusedGraph[] = [];
   const programs: ScheduledProgram[] = [];
   for (const graph of graphs.graphs) {
@@ -111,7 +115,7 @@ export function* compileByTurns(
     const program = fuse(graph, options);
     yield;
     fused.push(program);
-    programs.push(scheduleProgram(program, options.target, options.separate));
+    programs.push(scheduleProgram(program, options.target, { ...options, sharing }));
   }
   yield;
   const plan = makePlan(graphs, programs, options.target);
@@ -125,7 +129,14 @@ export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fus
 }
 
 /** Splits, schedules and lowers every kernel of a program. */
-export function scheduleProgram(program: FusedGraph, target: Target, separate = false): ScheduledProgram {
+export function scheduleProgram(
+  program: FusedGraph,
+  target: Target,
+  {
+    separate = false,
+    sharing = noSharing,
+  }: { readonly separate?: boolean | undefined; readonly sharing?: Sharing } = {},
+): ScheduledProgram {
   const backend = backendFor(target);
   const stored = new Map(program.tensors);
   let fresh = Math.max(0, ...stored.keys());
@@ -144,7 +155,7 @@ export function scheduleProgram(program: FusedGraph, target: Target, separate = 
   const inputOf = (number: number, chunks: number | undefined): LoweringInput[] => {
     const kernel = kernels[number];
     if (!kernel) return [];
-    const schedule = backend.schedule(kernel, tensors, target, chunks);
+    const schedule = sharing.schedule(kernel, tensors, chunks, () => backend.schedule(kernel, tensors, target, chunks));
     const isParts = kernels[number + 1]?.outputs === kernel.outputs;
     const name = kernelName(kernel, isParts);
     const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
@@ -153,8 +164,10 @@ export function scheduleProgram(program: FusedGraph, target: Target, separate = 
   };
   const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
   const dispatches = backend.chain
-    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map(lowerChain)
-    : arrange(inputs.flat(), target.kind === "wgsl" ? target.maximumBindings : 0);
+    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map((members) =>
+        lowerChain(members, sharing),
+      )
+    : arrange(inputs.flat(), target.kind === "wgsl" ? target.maximumBindings : 0, sharing);
   return {
     name: program.name,
     tensors: placed,
@@ -166,25 +179,27 @@ function scheduled({ kernel, schedule, name }: LoweringInput): ScheduledKernel {
   return { kernel, schedule, name };
 }
 
-function lowerChain(members: readonly LoweringInput[]): ScheduledDispatch {
+function lowerAlone(input: LoweringInput, { lower }: Sharing): ScheduledDispatch {
+  return { name: input.name, kernels: [scheduled(input)], lowered: lower("alone", [input], () => lowerKernel(input)) };
+}
+
+function lowerChain(members: readonly LoweringInput[], sharing: Sharing): ScheduledDispatch {
   const [only] = members;
-  if (only && members.length === 1) return { name: only.name, kernels: [scheduled(only)], lowered: lowerKernel(only) };
+  if (only && members.length === 1) return lowerAlone(only, sharing);
   const lanes = Math.max(...members.map(({ schedule }) => schedule.lanes));
   const inputs = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
-  const name = chainName(inputs.map((input) => input.name));
+  const head = { name: chainName(inputs.map((input) => input.name)), header: togetherHeader(inputs) };
+  const lowered = sharing.lower("chained", inputs, () => lowerChained(inputs, head));
   return {
-    name,
+    name: head.name,
     kernels: inputs.map(scheduled),
-    lowered: lowerChained(inputs, { name, header: togetherHeader(inputs) }),
+    lowered: { ...lowered, nest: { ...lowered.nest, ...head } },
   };
 }
 
 /** Lowers kernels, those that need nothing of one another together. */
-function arrange(inputs: readonly LoweringInput[], mostBindings: number): ScheduledDispatch[] {
-  const alone = inputs.map((input): ScheduledDispatch => {
-    const { kernel, schedule, name } = input;
-    return { name, kernels: [{ kernel, schedule, name }], lowered: lowerKernel(input) };
-  });
+function arrange(inputs: readonly LoweringInput[], mostBindings: number, sharing: Sharing): ScheduledDispatch[] {
+  const alone = inputs.map((input) => lowerAlone(input, sharing));
   if (mostBindings === 0) return alone;
   const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
     const input = inputs[i];
@@ -195,8 +210,9 @@ function arrange(inputs: readonly LoweringInput[], mostBindings: number): Schedu
     const members = group.flatMap((i) => inputs[i] ?? []);
     const lanes = lanesTogether(members);
     const kernels = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
-    const name = togetherName(kernels.map((kernel) => kernel.name));
-    return [{ name, kernels, lowered: lowerTogether(kernels, { name, header: togetherHeader(kernels) }) }];
+    const head = { name: togetherName(kernels.map((kernel) => kernel.name)), header: togetherHeader(kernels) };
+    const lowered = sharing.lower("together", kernels, () => lowerTogether(kernels, head));
+    return [{ name: head.name, kernels, lowered: { ...lowered, nest: { ...lowered.nest, ...head } } }];
   });
 }
 
