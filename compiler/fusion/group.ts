@@ -84,21 +84,31 @@ export function readsOf(
 const same = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((value, i) => value === b[i]);
 
-export interface Grouping {
-  readonly kernels: readonly Kernel[];
+/** Groups that a node may join: those begun last. */
+const mostCandidates = 64;
+
+/** What the making of a group's kernel needs to know of all groups. */
+interface Grouped {
+  readonly reads: ReadonlyMap<number, ReadonlySet<number>>;
+  readonly sources: (id: number) => readonly number[];
+  readonly neededOutside: ReadonlySet<number>;
 }
 
 export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Kernel[] {
   const { stored, aliases, live } = storage;
   const groups = new Map<number, Group>();
+  /** In the order in which they were begun. */
+  const recent: Group[] = [];
   const groupOf = new Map<number, number>();
   const reads = new Map<number, ReadonlySet<number>>();
   const elsewhere = new Map<number, ReadonlySet<string>>();
 
-  /** The node that really computes what an alias shows. */
-  const sources = (id: number): number[] => {
-    const node = nodeAt(graph, id);
-    return aliases.has(id) ? node.inputs.flatMap(sources) : [id];
+  const knownSources = new Map<number, readonly number[]>();
+  /** The nodes that really compute what an alias shows. */
+  const sources = (id: number): readonly number[] => {
+    const found = knownSources.get(id) ?? (aliases.has(id) ? nodeAt(graph, id).inputs.flatMap(sources) : [id]);
+    knownSources.set(id, found);
+    return found;
   };
   /** The states that each node's value is written to. */
   const overwritten = new Map<number, string[]>();
@@ -106,23 +116,24 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
     for (const id of sources(value)) overwritten.set(id, [...(overwritten.get(id) ?? []), state.name]);
   const definition = (node: Node): Value =>
     define(node, node.inputs.map(storage.accessor))(symbolicCoordinates(node.shape));
-  const dependencies = (group: Group): Set<number> => {
-    const found = new Set<number>();
-    for (const member of group.members)
-      for (const tensor of reads.get(member) ?? [])
-        for (const source of sources(tensor)) {
-          const of = groupOf.get(source);
-          if (of !== undefined && of !== group.id) found.add(of);
-        }
-    return found;
+  /** The groups that each group needs, kept up as members join. */
+  const needed = new Map<number, Set<number>>();
+  const dependencies = (group: Group): Set<number> => needed.get(group.id) ?? new Set();
+  const noteDependencies = (group: Group, readSet: ReadonlySet<number>): void => {
+    const found = dependencies(group);
+    for (const source of [...readSet].flatMap(sources)) {
+      const of = groupOf.get(source);
+      if (of !== undefined && of !== group.id) found.add(of);
+    }
+    needed.set(group.id, found);
   };
   /** Whether group `from` needs `target`, directly or not. */
   const reaches = (from: number, target: number, seen = new Set<number>()): boolean => {
     if (from === target) return true;
     if (seen.has(from)) return false;
     seen.add(from);
-    const group = groups.get(from);
-    return group !== undefined && [...dependencies(group)].some((next) => reaches(next, target, seen));
+    for (const next of needed.get(from) ?? []) if (reaches(next, target, seen)) return true;
+    return false;
   };
 
   /** Whether in one kernel of these nodes an element of a state could be overwritten before another place has read it. */
@@ -158,7 +169,7 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
   function tryJoin(node: Node, value: Value, readSet: ReadonlySet<number>): Group | undefined {
     const reduction = isReduction(value) ? value : undefined;
     const direct = new Set([...readSet].flatMap(sources).map((id) => groupOf.get(id)));
-    const candidates = [...groups.values()].reverse().slice(0, 64);
+    const candidates = recent.slice(-mostCandidates).toReversed();
     for (const group of candidates) {
       if (!same(group.domain, node.shape)) continue;
       if (overwritesTooEarly([...group.members, node.id])) continue;
@@ -210,13 +221,16 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
       members: [],
       reductions: [],
     };
+    if (!groups.has(group.id)) recent.push(group);
     groups.set(group.id, group);
     group.members.push(node.id);
     if (reduction) group.reductions.push(node.id);
     groupOf.set(node.id, group.id);
+    noteDependencies(group, readSet);
   }
   const ordered = orderGroups(graph, groups, dependencies, reads, sources, groupOf);
-  return ordered.map((group) => kernelOf(graph, storage, group, reads, sources));
+  const neededOutside = tensorsNeededOutside(graph, reads, sources, groupOf);
+  return ordered.map((group) => kernelOf(graph, storage, group, { reads, sources, neededOutside }));
 }
 
 /** Topological order, earliest nodes first; readers of a state's old value come before the kernel that overwrites it. */
@@ -225,7 +239,7 @@ function orderGroups(
   groups: ReadonlyMap<number, Group>,
   dependencies: (group: Group) => Set<number>,
   reads: ReadonlyMap<number, ReadonlySet<number>>,
-  sources: (id: number) => number[],
+  sources: (id: number) => readonly number[],
   groupOf: ReadonlyMap<number, number>,
 ): Group[] {
   const needs = new Map([...groups.values()].map((group) => [group.id, dependencies(group)]));
@@ -261,15 +275,10 @@ function orderGroups(
   return order;
 }
 
-function kernelOf(
-  graph: Graph,
-  storage: Storage,
-  group: Group,
-  reads: ReadonlyMap<number, ReadonlySet<number>>,
-  sources: (id: number) => number[],
-): Kernel {
+function kernelOf(graph: Graph, storage: Storage, group: Group, { reads, sources, neededOutside }: Grouped): Kernel {
   const accumulators: Accumulator[] = [];
-  const outside = new Set([...storage.stored].filter((id) => !group.members.includes(id)));
+  const members = new Set(group.members);
+  const outside = { has: (id: number) => storage.stored.has(id) && !members.has(id) };
   const outsideAccessor = createAccessors(graph, outside);
   for (const id of group.reductions) {
     const at = outsideAccessor(id).at;
@@ -292,7 +301,7 @@ function kernelOf(
     if (place >= 0) return { tensor: id, value: (_, results) => resultAt(results, place) };
     return { tensor: id, value: memberValue(graph, outside, group, id) };
   });
-  const kept = outputs.filter(({ tensor }) => isNeededOutside(graph, group, tensor, reads, sources));
+  const kept = outputs.filter(({ tensor }) => neededOutside.has(tensor));
   return {
     origins: group.members.map((id) => nodeAt(graph, id).origin),
     domain: group.domain,
@@ -307,7 +316,7 @@ function overwritesWhatItReads(
   graph: Graph,
   group: Group,
   reads: ReadonlyMap<number, ReadonlySet<number>>,
-  sources: (id: number) => number[],
+  sources: (id: number) => readonly number[],
 ): boolean {
   const read = new Set(
     group.members.flatMap((member) =>
@@ -329,7 +338,12 @@ function resultAt(results: readonly Value[], place: number): Value {
 }
 
 /** A member that is no reduction: computed from the results, other members inlined. */
-function memberValue(graph: Graph, outside: ReadonlySet<number>, group: Group, id: number): KernelOutput["value"] {
+function memberValue(
+  graph: Graph,
+  outside: Pick<ReadonlySet<number>, "has">,
+  group: Group,
+  id: number,
+): KernelOutput["value"] {
   let current: readonly Value[] = [];
   const override = new Map<number, Accessor>(
     group.reductions.map((reduction, place) => [
@@ -344,15 +358,16 @@ function memberValue(graph: Graph, outside: ReadonlySet<number>, group: Group, i
   };
 }
 
-function isNeededOutside(
+/** What updates a state, or is read by a node of another group. */
+function tensorsNeededOutside(
   graph: Graph,
-  group: Group,
-  id: number,
   reads: ReadonlyMap<number, ReadonlySet<number>>,
-  sources: (id: number) => number[],
-): boolean {
-  if (graph.updates.some((update) => sources(update.value).includes(id))) return true;
+  sources: (id: number) => readonly number[],
+  groupOf: ReadonlyMap<number, number>,
+): Set<number> {
+  const found = new Set(graph.updates.flatMap(({ value }) => sources(value)));
   for (const [reader, tensors] of reads)
-    if (!group.members.includes(reader) && [...tensors].some((tensor) => sources(tensor).includes(id))) return true;
-  return false;
+    for (const source of [...tensors].flatMap(sources))
+      if (groupOf.get(reader) !== groupOf.get(source)) found.add(source);
+  return found;
 }

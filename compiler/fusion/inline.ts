@@ -136,7 +136,7 @@ export function liveNodes(graph: Graph): Set<number> {
 /** Reads or computes nodes; definitions are made once. `override` replaces single nodes. */
 export function createAccessors(
   graph: Graph,
-  stored: ReadonlySet<number>,
+  stored: Pick<ReadonlySet<number>, "has">,
   override: ReadonlyMap<number, Accessor> = new Map(),
 ): (id: number) => Accessor {
   const known = new Map<number, Accessor>();
@@ -208,7 +208,11 @@ function consumersOf(graph: Graph, live: ReadonlySet<number>): Map<number, Node[
   const consumers = new Map<number, Node[]>();
   for (const node of graph.nodes)
     if (live.has(node.id))
-      for (const input of new Set(node.inputs)) consumers.set(input, [...(consumers.get(input) ?? []), node]);
+      for (const input of new Set(node.inputs)) {
+        const known = consumers.get(input);
+        if (known) known.push(node);
+        else consumers.set(input, [node]);
+      }
   return consumers;
 }
 

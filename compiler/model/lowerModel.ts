@@ -133,7 +133,7 @@ export function lowerModel(input: ModelInput): ModelGraphs {
     for (const node of graph.nodes) if (node.operator === "state") keep(node.attributes);
     for (const { state } of graph.updates) keep(state);
   }
-  optimizerStates(recipe.optimizer, programs.flat).forEach(keep);
+  if (wanted.includes("trainStep")) optimizerStates(recipe.optimizer, programs.flat).forEach(keep);
   return { graphs, states: [...states.values()], parameters: places, statistics };
 }
 

@@ -14,7 +14,16 @@ interface Scaled {
 }
 
 /** Column pairs (i, j) with |m[r][i]| = |m[r][j]| in every row, and both signs. */
-function pairColumns(matrix: Matrix): [number, number][] {
+function pairColumns(matrix: Matrix): readonly (readonly [number, number])[] {
+  const found = knownPairs.get(matrix) ?? findPairs(matrix);
+  knownPairs.set(matrix, found);
+  return found;
+}
+
+/** A matrix is applied to many tiles, and its columns are compared once. */
+const knownPairs = new WeakMap<Matrix, readonly (readonly [number, number])[]>();
+
+function findPairs(matrix: Matrix): [number, number][] {
   const width = matrix[0]?.length ?? 0;
   const free = new Set(Array.from({ length: width }, (_, i) => i));
   const pairs: [number, number][] = [];

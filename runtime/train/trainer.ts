@@ -8,11 +8,10 @@
  * waits for the next epoch and its other order. Kernels thus have one batch size.
  */
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
-import { size } from "../../compiler/graph/graph.ts";
 import { compile } from "../../compiler/compile.ts";
 import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
-import type { DataSet, Split } from "../data/dataSet.ts";
+import type { DataSet } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
 import { RuntimeFailure } from "../errors.ts";
 import type { RunFolder } from "../files/runFolder.ts";
@@ -22,6 +21,7 @@ import { encodeCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { drawCurves } from "./curves.ts";
 import { epochOrder } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
+import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
 import { checkFit } from "./fit.ts";
 import { lossFailure } from "./lossFailure.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
@@ -55,7 +55,7 @@ interface Run extends TrainingOptions {
   readonly state: PlanState;
   readonly bursts: BurstRunner;
   readonly stepsPerEpoch: number;
-  readonly evaluationSteps: number;
+  readonly evaluator: Evaluator;
 }
 
 /** Steps of one epoch. */
@@ -71,30 +71,28 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const { model, recipe, data, device, fuse = true } = options;
   checkCounts(recipe, data);
   const counts = { train: data.train.count, test: data.test.count };
+  const programs = ["initialise", "trainStep"] as const;
   const planFor = (batch: number): ExecutionPlan =>
-    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse }).plan;
+    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse, programs }).plan;
   const plan = planFor(recipe.batch);
   checkFit(device, plan, recipe.batch, planFor);
   const session = await device.open(plan);
+  const evaluator = createEvaluator({ model, recipe, data, device, fuse, signal: options.signal });
   try {
     const run: Run = {
       ...options,
       state: openPlanState(session, plan),
       bursts: createBurstRunner(session, options.signal),
+      evaluator,
       stepsPerEpoch: stepsPerEpoch(counts.train, recipe.batch),
-      evaluationSteps: Math.ceil(counts.test / recipe.batch),
     };
     run.state.set("control.seed", seedCounter(recipe.seed));
     await session.run("initialise");
     if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
     upload(run.state, "train", data.train);
-    upload(run.state, "test", data.test);
-    run.state.write(
-      "test.order",
-      Uint32Array.from({ length: counts.test }, (_, i) => i),
-    );
     return await trainEpochs(run);
   } finally {
+    await evaluator.close();
     await session.close();
   }
 }
@@ -106,18 +104,6 @@ function checkCounts({ batch }: TrainingRecipe, { name, train }: DataSet): void 
     `${name} has ${train.count} training images, less than one batch of ${batch}`,
     `Choose a batch of at most ${train.count}.`,
   );
-}
-
-/** Images go into as many tables as the plan has: `train.images`, `train.images.1`, … */
-function upload(state: PlanState, name: string, { images, labels }: Split): void {
-  let done = 0;
-  for (let i = 0; done < images.length; i++) {
-    const table = i === 0 ? `${name}.images` : `${name}.images.${i}`;
-    const part = images.subarray(done, done + size(state.shapeOf(table)));
-    state.write(table, part);
-    done += part.length;
-  }
-  state.write(`${name}.labels`, labels);
 }
 
 async function trainEpochs(run: Run): Promise<TrainingResult> {
@@ -137,7 +123,7 @@ async function trainEpochs(run: Run): Promise<TrainingResult> {
   for (let epoch = 1; epoch <= recipe.epochs; epoch++) {
     const trained = await trainEpoch(run, epoch, steps);
     steps += trained.steps;
-    const tested = run.signal?.aborted ? undefined : await evaluate(run);
+    const tested = run.signal?.aborted ? undefined : await run.evaluator.evaluate(run.state);
     if (!tested) {
       // Before the first step there is nothing that is worth replacing an earlier file.
       if (steps > 0) await folder.writeCheckpoint("last", await checkpoint(run, epoch - 1, steps, records.at(-1)));
@@ -184,6 +170,8 @@ async function trainEpoch(run: Run, epoch: number, stepsBefore: number): Promise
   const meter = createMeter(stepsBefore === 0);
   let loss = 0;
   const steps = await run.bursts.run("trainStep", run.stepsPerEpoch, async (done) => {
+    // The device is at work from here on: there is time for what the end of the epoch needs.
+    run.evaluator.prepare();
     const [lossSum, correct, badStep] = await readMetrics(state);
     if (badStep > 0) throw await lossFailure({ ...run, epoch, step: badStep });
     const images = done * recipe.batch;
@@ -216,13 +204,6 @@ function createMeter(isFirst: boolean): (done: number) => number {
   };
 }
 
-/** Sets what a pass over a data set counts to its beginning. */
-function restart(state: PlanState): void {
-  state.set("control.batch", 0);
-  state.set("metrics.loss", 0);
-  state.set("metrics.correct", 0);
-}
-
 /** Sums over the samples since `restart`, and the number of the first step with a loss that is not finite. */
 async function readMetrics(state: PlanState): Promise<readonly [number, number, number]> {
   const [loss, correct, badStep] = await Promise.all([
@@ -231,14 +212,4 @@ async function readMetrics(state: PlanState): Promise<readonly [number, number, 
     state.get("metrics.firstBadStep"),
   ]);
   return [loss, correct, badStep];
-}
-
-/** Loss and accuracy on the test set; undefined if stopped before the end. */
-async function evaluate(run: Run): Promise<Pick<EpochRecord, "testLoss" | "testAccuracy"> | undefined> {
-  restart(run.state);
-  const steps = await run.bursts.run("evaluateStep", run.evaluationSteps, async () => {});
-  if (steps < run.evaluationSteps) return undefined;
-  const [loss, correct] = await readMetrics(run.state);
-  const { count } = run.data.test;
-  return { testLoss: loss / count, testAccuracy: correct / count };
 }

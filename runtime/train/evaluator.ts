@@ -1,0 +1,118 @@
+/**
+ * Loss and accuracy on the test images, in a session of its own.
+ *
+ * In: the model, data, device. Out: what a pass over the test images gives for the parameters of a training session. What
+ * holds: nothing of it is compiled before the first training step; its compilation gives way to that of training, turn by
+ * turn, so that the device goes on meanwhile.
+ */
+import { setImmediate } from "node:timers/promises";
+import { size } from "../../compiler/graph/graph.ts";
+import { type Compilation, compileByTurns } from "../../compiler/compile.ts";
+import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
+import type { DataSet, Split } from "../data/dataSet.ts";
+import type { Device, Session } from "../device/device.ts";
+import { type BurstRunner, createBurstRunner } from "./bursts.ts";
+import { checkpointParameters } from "./checkpoint.ts";
+import { openPlanState, type PlanState } from "./planState.ts";
+
+export interface EvaluatorOptions {
+  readonly model: CheckedModel;
+  readonly recipe: TrainingRecipe;
+  readonly data: DataSet;
+  readonly device: Device;
+  readonly fuse: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface Evaluation {
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+}
+
+export interface Evaluator {
+  /** Begins to compile, if that has not begun. */
+  prepare(): void;
+  /** With the parameters and statistics of `trained`; undefined if stopped before the end. */
+  evaluate(trained: PlanState): Promise<Evaluation | undefined>;
+  close(): Promise<void>;
+}
+
+interface Opened {
+  readonly session: Session;
+  readonly state: PlanState;
+  readonly bursts: BurstRunner;
+}
+
+export function createEvaluator(options: EvaluatorOptions): Evaluator {
+  const { model, recipe, data } = options;
+  let opening: Promise<Opened> | undefined;
+  const open = (): Promise<Opened> => (opening ??= openEvaluation(options));
+  return {
+    // Whoever evaluates hears of a failure.
+    prepare: () => void open().catch(() => {}),
+    async evaluate(trained) {
+      const { state, bursts } = await open();
+      for (const name of ["parameters", ...statisticsOf(model)]) state.write(name, await trained.read(name));
+      restart(state);
+      const wanted = Math.ceil(data.test.count / recipe.batch);
+      const steps = await bursts.run("evaluateStep", wanted, async () => {});
+      return steps < wanted ? undefined : result(state, data.test);
+    },
+    async close() {
+      const opened = await opening?.catch(() => undefined);
+      await opened?.session.close();
+    },
+  };
+}
+
+async function result(state: PlanState, { count }: Split): Promise<Evaluation> {
+  const [loss, correct] = await Promise.all([state.get("metrics.loss"), state.get("metrics.correct")]);
+  return { testLoss: loss / count, testAccuracy: correct / count };
+}
+
+/** What batch normalisation has gathered: states of their own, beside the flat parameters. */
+function statisticsOf(model: CheckedModel): string[] {
+  return checkpointParameters(model).flatMap(({ counted, path }) => (counted ? [] : [path]));
+}
+
+async function openEvaluation({ model, recipe, data, device, fuse, signal }: EvaluatorOptions): Promise<Opened> {
+  const counts = { train: data.train.count, test: data.test.count };
+  const programs = ["evaluateStep"] as const;
+  const { plan } = await inTurns(compileByTurns(model, recipe, { counts, target: device.target, fuse, programs }));
+  const session = await device.open(plan);
+  const state = openPlanState(session, plan);
+  upload(state, "test", data.test);
+  state.write(
+    "test.order",
+    Uint32Array.from({ length: counts.test }, (_, i) => i),
+  );
+  return { session, state, bursts: createBurstRunner(session, signal) };
+}
+
+/** Lets whatever waits have its turn after each of the compiler's. */
+async function inTurns(turns: Generator<void, Compilation>): Promise<Compilation> {
+  for (;;) {
+    await setImmediate();
+    const turn = turns.next();
+    if (turn.done) return turn.value;
+  }
+}
+
+/** Images go into as many tables as the plan has: `train.images`, `train.images.1`, … */
+export function upload(state: PlanState, name: string, { images, labels }: Split): void {
+  let done = 0;
+  for (let i = 0; done < images.length; i++) {
+    const table = i === 0 ? `${name}.images` : `${name}.images.${i}`;
+    const part = images.subarray(done, done + size(state.shapeOf(table)));
+    state.write(table, part);
+    done += part.length;
+  }
+  state.write(`${name}.labels`, labels);
+}
+
+/** Sets what a pass over a data set counts to its beginning. */
+export function restart(state: PlanState): void {
+  state.set("control.batch", 0);
+  state.set("metrics.loss", 0);
+  state.set("metrics.correct", 0);
+}
