@@ -41,8 +41,8 @@ export function createSharing(): Sharing {
     lower(how, inputs, make) {
       const { key, tensors } = keyOf(how, inputs);
       const template = templates.get(key);
-      const [{ name = "", header = [] } = {}] = inputs;
-      if (template) return instantiate(template, tensors, { name, header });
+      const [first] = inputs;
+      if (template && first) return instantiate(template, tensors, { name: first.name, header: first.header });
       const lowered = make();
       templates.set(key, { lowered, tensors });
       return lowered;

@@ -99,17 +99,29 @@ async function assemble(source: Source): Promise<DataSet> {
   };
 }
 
+/** A failure is for whoever awaits it, be it later; nothing where there is no further file. */
+function read(source: Source, file: string | undefined): Promise<Uint8Array> {
+  const reading = file === undefined ? Promise.resolve(new Uint8Array()) : source.read(file);
+  reading.catch(() => {});
+  return reading;
+}
+
 async function readSplit(source: Source, files: readonly string[]): Promise<Split> {
   const count = files.length * source.recordsAFile;
   const images = new Uint8Array(count * imageBytes);
   const labels = new Uint8Array(count);
   let at = 0;
-  for (const file of files) {
-    const bytes = await source.read(file);
+  // While one file is taken apart, the next one is read.
+  let next = read(source, files[0]);
+  for (const [i, file] of files.entries()) {
+    const bytes = await next;
+    next = read(source, files[i + 1]);
     checkBatch(source, file, bytes);
+    // One call a record, without an object for it.
+    const records = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let start = 0; start < bytes.length; start += recordBytes, at++) {
       labels[at] = bytes[start] ?? 0;
-      images.set(bytes.subarray(start + 1, start + recordBytes), at * imageBytes);
+      records.copy(images, at * imageBytes, start + 1, start + recordBytes);
     }
   }
   return { images, labels, count };
