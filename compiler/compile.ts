@@ -6,10 +6,9 @@
  */
 import type { CheckedModel, TrainingRecipe } from "../language/checkedProgram.ts";
 import { fuseGraph } from "./fusion/fuse.ts";
-import type { FusedGraph, Kernel, StoredTensor } from "./fusion/kernel.ts";
+import { type FusedGraph, type Kernel, resolveStorage, type StoredTensor } from "./fusion/kernel.ts";
 import { splitReduction } from "./fusion/split.ts";
 import { type Graph, InvariantError, size, type StateTensor } from "./graph/graph.ts";
-import { resolveStorage } from "./lower/bindings.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
 import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
 import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";

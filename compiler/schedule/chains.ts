@@ -6,10 +6,8 @@
  * its kernels. What holds: a kernel of a chain reads of what the chain writes only what was written in its own chunk;
  * whatever else a kernel needs is written by an earlier chain. A chain of one chunk takes small kernels of any kind.
  */
-import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { storageLength } from "../fusion/kernel.ts";
+import { type Kernel, resolveStorage, storageLength, type StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
-import { resolveStorage } from "../lower/bindings.ts";
 import { add, type Index, index, multiply, subtract, substitute, variable } from "../nest/integer.ts";
 import { type Access, analyse } from "./analysis.ts";
 import { axisName } from "./schedule.ts";
