@@ -48,7 +48,9 @@ function profileOn(device: Device, { model, recipe }: LoadedProgram, flags: Prof
   const batch = flags.batch ?? recipe.batch;
   // As many images as a few steps take: the rest of a data set would only fill memory.
   const counts = { train: 4 * batch, test: 4 * batch };
-  const { plan } = compile(model, { ...recipe, batch }, { counts, target: device.target, fuse: flags.fuse });
+  // Each kernel by itself, though a run has chains of them: a time for each, and a line.
+  const options = { counts, target: device.target, fuse: flags.fuse, separate: true };
+  const { plan } = compile(model, { ...recipe, batch }, options);
   return profileProgram(device, plan, { model: model.name, batch, program: flags.program });
 }
 

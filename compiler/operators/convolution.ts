@@ -173,7 +173,7 @@ export const convInputPhases: Operator<"convInputPhases"> = {
         const isTap = value.all(value.inRange(y.tap, 0, kernel[0] - 1), value.inRange(x.tap, 0, kernel[1] - 1));
         const filter = [o, c, y.tap, x.tap];
         return value.multiply(
-          value.operand("gradient", [n, o, y.place, x.place], read),
+          value.operand("gradient", [n, o, y.place, x.place], read, true),
           value.select(isTap, () => value.operand("weight", filter, weight.at), value.zero),
         );
       });

@@ -140,6 +140,11 @@ function shareOfSteps(body: Value): number {
     if (operand.sparse && value.kind === "select") collect(value.test);
     return operand;
   });
+  // A factor that is only there under a test.
+  if (body.kind === "binary" && body.operator === "multiply")
+    for (const factor of [body.left, body.right])
+      if (factor.kind === "select" && factor.otherwise.kind === "constant" && factor.otherwise.value === 0)
+        collect(factor.test);
   // Tests of different axes are independent of one another.
   return [...tests.values()].reduce((share, together) => share * shareOfPlaces(together), 1);
 }
@@ -211,9 +216,9 @@ function distinctPlaces(address: Index, tensor: StoredTensor | undefined): numbe
   const extents = new Map<string, number>();
   collectVariables(address, extents);
   const combinations = [...extents.values()].reduce((product, extent) => product * extent, 1);
-  const length = tensor ? storageLength(tensor) : 0;
+  const [length, elements] = tensor ? [storageLength(tensor), size(tensor.shape)] : [0, 0];
   const range = Math.min(address.maximum, length - 1) - Math.max(address.minimum, 0) + 1;
-  return Math.max(0, Math.min(combinations, range));
+  return Math.max(0, Math.min(combinations, range, elements));
 }
 
 /** Variables by name with their extents, those of what an integer from memory depends on included. */

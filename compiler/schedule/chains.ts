@@ -27,8 +27,8 @@ interface Member {
   readonly kernel: Kernel;
   readonly use: MemoryUse;
   readonly accesses: readonly Access[];
-  /** How many of the reads are of values; those after them are of indices. */
-  readonly plainReads: number;
+  /** What it reads as indices. */
+  readonly indices: readonly MemoryRange[];
   readonly isSmall: boolean;
 }
 
@@ -44,7 +44,7 @@ const mostLeft = 48;
 const mostChunkElements = 1 << 18;
 
 /** Elements times steps of the reduction, with the work that outputs take. */
-export function workOf({ domain, extents, accumulators }: Kernel, outputOperations: number): number {
+function elementSteps({ domain, extents, accumulators }: Kernel, outputOperations: number): number {
   return size(domain) * (size(extents) * Math.max(1, accumulators.length) + outputOperations / 8);
 }
 
@@ -57,9 +57,9 @@ function rangeOf(tensors: Tensors, id: number): MemoryRange {
 function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
   const { accesses, outputOperations } = analyse(kernel, tensors);
   const loads = accesses.filter(({ kind }) => kind !== "store");
-  const read = new Set(loads.map(({ tensor }) => tensor));
-  const plainReads = read.size;
-  for (const { coordinates } of loads) for (const at of coordinates) indexedTensors(at, read);
+  const asIndices = new Set<number>();
+  for (const { coordinates } of loads) for (const at of coordinates) indexedTensors(at, asIndices);
+  const read = new Set([...loads.map(({ tensor }) => tensor), ...asIndices]);
   const reads = [...read].map((tensor) => rangeOf(tensors, tensor));
   const writes = kernel.outputs.map(({ tensor }) => rangeOf(tensors, tensor));
   return {
@@ -67,8 +67,8 @@ function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
     kernel,
     use: { reads, writes, accesses: accesses.length, steps: 0 },
     accesses: loads,
-    plainReads,
-    isSmall: workOf(kernel, outputOperations) < smallWork,
+    indices: [...asIndices].map((tensor) => rangeOf(tensors, tensor)),
+    isSmall: elementSteps(kernel, outputOperations) < smallWork,
   };
 }
 
@@ -122,9 +122,15 @@ function written({ members }: Growing): number {
   return members.reduce((sum, { kernel }) => sum + size(kernel.domain) * kernel.outputs.length, 0);
 }
 
+/** Whether a kernel writes what another reads as indices: those are taken for the same all through a nest. */
+function givesIndexTo(writer: Member, reader: Member): boolean {
+  return meet(writer.use.writes, reader.indices);
+}
+
 /** The chunks with which the kernel may join a chain, or 0. */
 function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
   const { members, chunks: before, isSmall } = chain;
+  if (members.some((other) => givesIndexTo(other, member) || givesIndexTo(member, other))) return 0;
   if (isSmall) return member.isSmall ? 1 : 0;
   const extent = member.kernel.domain[0] ?? 1;
   const chunks = greatestDivisor(before, extent);
@@ -139,8 +145,7 @@ function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
     if (!meet([rangeOf(tensors, access.tensor)], writes)) return true;
     return outputs.has(sourceOf(access.tensor, tensors)) && isLocal(access, extent, chunks, tensors);
   });
-  // What it looks up by an index may be anywhere.
-  return isFine && !meet(member.use.reads.slice(member.plainReads), writes) ? chunks : 0;
+  return isFine ? chunks : 0;
 }
 
 /** What one pass over the open kernels found: the chain, and what must run before it. */

@@ -14,7 +14,8 @@ function planOf(layers: string, target: keyof typeof targets = "wasm"): Executio
   const { program, diagnostics } = checkText(text, "costs.cnn");
   const [model] = program?.models ?? [];
   if (!model || !program?.recipe) throw new Error(diagnostics.map(({ message }) => message).join("\n"));
-  return compile(model, program.recipe, { counts: { train: 100, test: 20 }, target: targets[target] }).plan;
+  const options = { counts: { train: 100, test: 20 }, target: targets[target], separate: true };
+  return compile(model, program.recipe, options).plan;
 }
 
 function kernelsOf(plan: ExecutionPlan, program: string): PlanKernel[] {
@@ -24,7 +25,8 @@ function kernelsOf(plan: ExecutionPlan, program: string): PlanKernel[] {
 /** The kernels of a layer's role in a training step, without second stages of their reductions. */
 function kernel(plan: ExecutionPlan, layer: string, role: string): PlanKernel {
   const found = kernelsOf(plan, "trainStep").find(({ origins }) =>
-    origins.some((origin) => origin.layer === layer && origin.role === role),
+    // A part of the role, where it is computed in several: `input gradient, phases`.
+    origins.some((origin) => origin.layer === layer && origin.role.split(", ")[0] === role),
   );
   if (!found) throw new Error(`no kernel computes ${layer}: ${role}`);
   return found;

@@ -77,7 +77,7 @@ async function profileOf(program: string): Promise<{ profile: Profile; kernels: 
   const [model] = checked?.models ?? [];
   if (!model || !checked?.recipe) throw new Error("the program has errors");
   const counts = { train: 32, test: 32 };
-  const { plan } = compile(model, checked.recipe, { counts, target: device.target });
+  const { plan } = compile(model, checked.recipe, { counts, target: device.target, separate: true });
   const kernels = (plan.programs[program] ?? []).map(({ kernel }) => plan.kernels[kernel]?.name ?? "");
   return { profile: await profileProgram(device, plan, { model: "Small", batch: 8, program }), kernels };
 }
