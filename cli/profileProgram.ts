@@ -6,6 +6,7 @@
  */
 import { join } from "node:path";
 import { compile } from "../compiler/compile.ts";
+import type { ExecutionPlan } from "../compiler/plan/plan.ts";
 import { chooseDevice } from "../runtime/device/chooseDevice.ts";
 import type { Device } from "../runtime/device/device.ts";
 import { fileFailure, writeAtomically } from "../runtime/files/atomic.ts";
@@ -48,10 +49,10 @@ function profileOn(device: Device, { model, recipe }: LoadedProgram, flags: Prof
   const batch = flags.batch ?? recipe.batch;
   // As many images as a few steps take: the rest of a data set would only fill memory.
   const counts = { train: 4 * batch, test: 4 * batch };
-  // Each kernel by itself, though a run has chains of them: a time for each, and a line.
-  const options = { counts, target: device.target, fuse: flags.fuse, separate: true };
-  const { plan } = compile(model, { ...recipe, batch }, options);
-  return profileProgram(device, plan, { model: model.name, batch, program: flags.program });
+  const planOf = (separate: boolean): ExecutionPlan =>
+    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse: flags.fuse, separate }).plan;
+  const plans = { asRun: planOf(false), separate: planOf(true) };
+  return profileProgram(device, plans, { model: model.name, batch, program: flags.program });
 }
 
 async function writePictures(folder: string, profile: Profile, { err }: CommandContext): Promise<void> {

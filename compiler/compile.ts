@@ -27,7 +27,15 @@ import {
   togetherName,
   withReads,
 } from "./plan/names.ts";
-import { byteLength, type Placement, placeStates, placeTemporaries, type Use } from "./plan/memory.ts";
+import {
+  byteLength,
+  numbered,
+  type Placement,
+  placeStates,
+  placeTemporaries,
+  type TemporaryPlaces,
+  type Use,
+} from "./plan/memory.ts";
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
@@ -198,7 +206,8 @@ function memoryUse(
   return { accesses, steps, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
 }
 
-function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {
+/** The temporaries and states that a dispatch touches. */
+export function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {
   const reads = new Set<number>();
   const writes = new Set<number>();
   lowered.nest.bindings.forEach((binding, i) => {
@@ -211,37 +220,41 @@ function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, Sto
 interface Layout {
   readonly buffers: PlanBuffer[];
   readonly states: ReadonlyMap<string, Placement>;
+  /** The buffer of the first arena of temporaries. */
   readonly workspace: number;
 }
 
-function layOut(states: readonly StateTensor[], lengths: readonly number[]): Layout {
-  const placed = placeStates(states);
-  const workspace = placed.buffers.length;
-  const buffers = [...placed.buffers, { name: "workspace", bytes: Math.max(4, ...lengths) }];
-  return { buffers, states: placed.places, workspace };
+/** Programs run one after another: they share the arenas. */
+function layOut(states: readonly StateTensor[], programs: readonly TemporaryPlaces[], largest: number): Layout {
+  const placed = placeStates(states, largest);
+  const count = Math.max(1, ...programs.map(({ lengths }) => lengths.length));
+  const arenas = Array.from({ length: count }, (_, arena) => ({
+    name: numbered("workspace", arena),
+    bytes: Math.max(4, ...programs.map(({ lengths }) => lengths[arena] ?? 0)),
+  }));
+  return { buffers: [...placed.buffers, ...arenas], states: placed.places, workspace: placed.buffers.length };
 }
 
 export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgram[], target: Target): ExecutionPlan {
-  const arenas = programs.map(({ dispatches: all, tensors }) =>
+  const largest = target.kind === "wgsl" ? target.maximumBindingBytes : Infinity;
+  const temporaries = programs.map(({ dispatches: all, tensors }) =>
     placeTemporaries(
       all.map((dispatch) => usesOf(dispatch, tensors)),
       tensors,
+      largest,
     ),
   );
-  const layout = layOut(
-    graphs.states,
-    arenas.map(({ length }) => length),
-  );
+  const layout = layOut(graphs.states, temporaries, largest);
   const kernels: PlanKernel[] = [];
   const nests: LoopNest[] = [];
   const dispatches: Record<string, PlanDispatch[]> = {};
   programs.forEach((program, p) => {
-    const offsets = arenas[p]?.offsets ?? new Map<number, number>();
+    const places = temporaries[p]?.places ?? new Map();
     dispatches[program.name] = program.dispatches.map((dispatch) => {
       const { lowered } = dispatch;
-      const places = lowered.tensors.map((id) => bindingOf(id, program.tensors, layout, offsets));
+      const bound = lowered.tensors.map((id) => bindingOf(id, program.tensors, layout, places));
       const limit = target.kind === "wgsl" ? target.maximumBindings : Infinity;
-      const { nest, places: bindings } = mergeBindings(lowered.nest, places, limit);
+      const { nest, places: bindings } = mergeBindings(lowered.nest, bound, limit);
       kernels.push({ ...planKernel(nest, kernels.length, target), ...describe(dispatch, program.tensors) });
       nests.push(nest);
       return { kernel: kernels.length - 1, bindings };
@@ -287,7 +300,7 @@ function bindingOf(
   id: number,
   tensors: ReadonlyMap<number, StoredTensor>,
   layout: Layout,
-  offsets: ReadonlyMap<number, number>,
+  places: TemporaryPlaces["places"],
 ): PlanDispatch["bindings"][number] {
   const { tensor, offset } = resolveStorage(tensors, id);
   const own = tensors.get(id);
@@ -298,9 +311,9 @@ function bindingOf(
     if (!place) throw new InvariantError(`state ${tensor.storage.state} has no place`);
     return { buffer: place.buffer, offset: place.offset + 4 * offset, bytes };
   }
-  const start = offsets.get(tensor.id);
-  if (start === undefined) throw new InvariantError(`${tensor.label} has no place`);
-  return { buffer: layout.workspace, offset: start + 4 * offset, bytes };
+  const place = places.get(tensor.id);
+  if (!place) throw new InvariantError(`${tensor.label} has no place`);
+  return { buffer: layout.workspace + place.arena, offset: place.offset + 4 * offset, bytes };
 }
 
 /** Every state by its name; flat parameters and what the optimizer keeps of them, part by part. */

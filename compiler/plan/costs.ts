@@ -5,9 +5,10 @@
  * definitions and distinct bytes in memory. What holds: nothing here depends on how axes are cut; what a schedule computes
  * or reads twice counts once.
  */
-import { type Accumulator, type Kernel, resolveStorage, storageLength, type StoredTensor } from "../fusion/kernel.ts";
+import { type Accumulator, type Kernel, storageLength, type StoredTensor } from "../fusion/kernel.ts";
 import { mapOperands, type Operand } from "../fusion/operands.ts";
 import { size } from "../graph/graph.ts";
+import { resolveStorage } from "../lower/bindings.ts";
 import { createTermTable, type Resolver, resultVariable, type Term } from "../lower/terms.ts";
 import { evaluate, type Index, index, offset, rowMajorStrides, variable, variablesOf } from "../nest/integer.ts";
 import { analyse } from "../schedule/analysis.ts";
@@ -126,27 +127,42 @@ function evaluations({ variables }: Term, extents: ReadonlyMap<string, number>):
   return whole.reduce((product, name) => product * (extents.get(name) ?? 1), 1);
 }
 
-/** Of a body's steps, those in which no sparse operand is zero by its guard. */
+/** Of a body's steps, those in which no factor is zero by the test before it, sparse operands included. */
 function shareOfSteps(body: Value): number {
-  const tests = new Map<string, RangeTest[]>();
+  const tests: RangeTest[] = [];
   const collect = (test: Test): void => {
     if (test.kind === "all") test.tests.forEach(collect);
-    if (test.kind !== "inRange") return;
-    const axes = [...variablesOf(test.index)].toSorted().join();
-    tests.set(axes, [...(tests.get(axes) ?? []), test]);
+    else if (test.kind === "inRange") tests.push(test);
   };
-  mapOperands(body, (operand) => {
-    const value = operand.read(operand.coordinates);
-    if (operand.sparse && value.kind === "select") collect(value.test);
-    return operand;
-  });
-  // A factor that is only there under a test.
-  if (body.kind === "binary" && body.operator === "multiply")
-    for (const factor of [body.left, body.right])
-      if (factor.kind === "select" && factor.otherwise.kind === "constant" && factor.otherwise.value === 0)
-        collect(factor.test);
-  // Tests of different axes are independent of one another.
-  return [...tests.values()].reduce((share, together) => share * shareOfPlaces(together), 1);
+  const visit = (value: Value): void => {
+    if (value.kind === "binary" && value.operator === "multiply") {
+      visit(value.left);
+      visit(value.right);
+    } else if (value.kind === "select" && isZero(value.otherwise)) {
+      collect(value.test);
+      visit(value.then);
+    } else if (value.kind === "operand" && value.sparse) visit(value.read(value.coordinates));
+  };
+  visit(body);
+  // Tests that have no axis in common are independent of one another.
+  return groupsByVariables(tests).reduce((share, together) => share * shareOfPlaces(together), 1);
+}
+
+const isZero = (value: Value): boolean => value.kind === "constant" && value.value === 0;
+
+/** Tests of one group share variables, directly or through others. */
+function groupsByVariables(tests: readonly RangeTest[]): RangeTest[][] {
+  let groups: { readonly names: Set<string>; readonly tests: RangeTest[] }[] = [];
+  for (const test of tests) {
+    const names = variablesOf(test.index);
+    const meeting = groups.filter((group) => [...names].some((name) => group.names.has(name)));
+    const merged = {
+      names: new Set([...names, ...meeting.flatMap((group) => [...group.names])]),
+      tests: [...meeting.flatMap((group) => group.tests), test],
+    };
+    groups = [...groups.filter((group) => !meeting.includes(group)), merged];
+  }
+  return groups.map((group) => group.tests);
 }
 
 type RangeTest = Test & { readonly kind: "inRange" };
@@ -190,7 +206,7 @@ function bytesOf(
     const place = placeOf(id, tensors);
     if (!tensor || !places.has(place)) return;
     const found = into.get(place);
-    const length = Math.max(storageLength(tensor), found?.length ?? 0);
+    const length = Math.max(size(tensor.shape), found?.length ?? 0);
     into.set(place, { elementBytes: elementBytes[tensor.type], length, elements: elements + (found?.elements ?? 0) });
   };
   for (const kernel of kernels)
@@ -216,9 +232,9 @@ function distinctPlaces(address: Index, tensor: StoredTensor | undefined): numbe
   const extents = new Map<string, number>();
   collectVariables(address, extents);
   const combinations = [...extents.values()].reduce((product, extent) => product * extent, 1);
-  const [length, elements] = tensor ? [storageLength(tensor), size(tensor.shape)] : [0, 0];
+  const length = tensor ? storageLength(tensor) : 0;
   const range = Math.min(address.maximum, length - 1) - Math.max(address.minimum, 0) + 1;
-  return Math.max(0, Math.min(combinations, range, elements));
+  return Math.max(0, Math.min(combinations, range));
 }
 
 /** Variables by name with their extents, those of what an integer from memory depends on included. */

@@ -4,6 +4,7 @@
  */
 import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
 import type { Target } from "../../compiler/target.ts";
+import type { Requirement } from "./requirements.ts";
 
 export interface DeviceDescription {
   readonly kind: "gpu" | "cpu";
@@ -36,6 +37,9 @@ export interface Session {
 export interface Device {
   readonly description: DeviceDescription;
   readonly target: Target;
+  /** What the plan needs of the device's memory, whether the device has it or not: the same list for every plan. */
+  requirements(plan: ExecutionPlan): readonly Requirement[];
+  /** Rejects with a `RuntimeFailure` where a requirement is not met. */
   open(plan: ExecutionPlan): Promise<Session>;
   close(): Promise<void>;
 }

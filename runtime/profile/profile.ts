@@ -1,7 +1,7 @@
 /**
  * Where the time of a program goes: every kernel's time beside what it has to do and what the device can do.
  *
- * In: an open device and a plan for it. Out: a `Profile`, plain data. What holds: times are medians over rounds, taken by the
+ * In: an open device and plans for it. Out: a `Profile`, plain data. What holds: times are medians over rounds, taken by the
  * device's own clock dispatch by dispatch; the whole step is timed apart, by running it as training does. Data is made up:
  * no kernel's time depends on it.
  */
@@ -56,30 +56,37 @@ const stepTime = 1000;
 /** Runs of a dispatch between two looks at the clock, for devices that have only ours. */
 const runs = 5;
 
-/** Throws a `RuntimeFailure` ("device") where the device has no clock for single kernels. */
-export async function profileProgram(device: Device, plan: ExecutionPlan, options: ProfileOptions): Promise<Profile> {
-  const before = await measurePeaks(device);
-  const timed = await timeProgram(device, plan, options.program);
-  // Clocks change with heat and with what else runs: peaks are measured on both sides of what is compared with them.
-  const peaks = bestOf(before, await measurePeaks(device));
-  return { ...options, device: device.description, peaks, ...timed };
+/** One program compiled twice: as training runs it, and with every kernel as a dispatch of its own. */
+export interface ProfiledPlans {
+  readonly asRun: ExecutionPlan;
+  readonly separate: ExecutionPlan;
 }
 
-async function timeProgram(
+/** Throws a `RuntimeFailure` ("device") where the device has no clock for single kernels. */
+export async function profileProgram(device: Device, plans: ProfiledPlans, options: ProfileOptions): Promise<Profile> {
+  const { program } = options;
+  const before = await measurePeaks(device);
+  const stepMilliseconds = await onSession(device, plans.asRun, program, (session) => timeSteps(session, program));
+  const times = await onSession(device, plans.separate, program, (session) => timeKernels(session, program));
+  // Clocks change with heat and with what else runs: peaks are measured on both sides of what is compared with them.
+  const peaks = bestOf(before, await measurePeaks(device));
+  const kernels = times.flatMap(({ kernel, milliseconds }) => {
+    const of = plans.separate.kernels[kernel];
+    return of ? [profileOf(of, milliseconds)] : [];
+  });
+  return { ...options, device: device.description, peaks, stepMilliseconds, kernels };
+}
+
+async function onSession<T>(
   device: Device,
   plan: ExecutionPlan,
   program: string,
-): Promise<Pick<Profile, "stepMilliseconds" | "kernels">> {
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   const session = await device.open(plan);
   try {
     await prepare(session, plan, program);
-    const stepMilliseconds = await timeSteps(session, program);
-    const times = await timeKernels(session, program);
-    const kernels = times.flatMap(({ kernel, milliseconds }) => {
-      const of = plan.kernels[kernel];
-      return of ? [profileOf(of, milliseconds)] : [];
-    });
-    return { stepMilliseconds, kernels };
+    return await work(session);
   } finally {
     await session.close();
   }

@@ -10,6 +10,7 @@
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
 import { size } from "../../compiler/graph/graph.ts";
 import { compile } from "../../compiler/compile.ts";
+import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
@@ -21,6 +22,7 @@ import { encodeCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { drawCurves } from "./curves.ts";
 import { epochOrder } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
+import { checkFit } from "./fit.ts";
 import { lossFailure } from "./lossFailure.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
 
@@ -63,13 +65,16 @@ export function stepsPerEpoch(count: number, batch: number): number {
 
 /**
  * Trains for the recipe's epochs. Throws a `RuntimeFailure`: "data" where there is less than one batch, "training" where
- * the loss is no longer finite, "device" and "files" from below.
+ * the loss is no longer finite, "device" where the model does not fit, "device" and "files" from below.
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const { model, recipe, data, device, fuse = true } = options;
   checkCounts(recipe, data);
   const counts = { train: data.train.count, test: data.test.count };
-  const { plan } = compile(model, recipe, { counts, target: device.target, fuse });
+  const planFor = (batch: number): ExecutionPlan =>
+    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse }).plan;
+  const plan = planFor(recipe.batch);
+  checkFit(device, plan, recipe.batch, planFor);
   const session = await device.open(plan);
   try {
     const run: Run = {

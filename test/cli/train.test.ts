@@ -119,3 +119,25 @@ test("a batch larger than the data, weights that are not there, errors in the pr
   expect(wrong.code).toBe(1);
   expect(wrong.err).toContain("wrong.cnn:4:");
 });
+
+test("a model that does not fit is refused before anything runs, with the largest batch that does", async () => {
+  const file = await program(
+    "wide.cnn",
+    `model Wide {
+  input 3@32x32
+  conv 512@1x1 bias off -> relu
+  conv 512@1x1 bias off -> relu
+  pool avg global
+  fc 10
+}
+train {
+  data shapes
+  batch 4000
+}`,
+  );
+  const { code, out, err } = await cli.run(["train", file, "--device", "cpu"]);
+  expect(code).toBe(3);
+  expect(out).toBe("");
+  expect(err).toMatch(/error: the model does not fit at batch 4000: it needs \d+\.\d GiB for all tensors/);
+  expect(err).toMatch(/help: Use --batch \d{2,3}, the largest that fits/);
+});

@@ -142,6 +142,29 @@ describe("the CPU device", () => {
     });
   });
 
+  it("addresses nearly four gigabytes", async () => {
+    const opened = await open(2);
+    // Each a gibibyte and a bit: the last one ends beyond 3.5 GiB. Only pages that are touched take memory.
+    const length = 2 ** 28 + 2 ** 25;
+    const at = add(index(length - 4 * 97), multiply(group(97), 4), lane);
+    const far = s.nest("far", {
+      bindings: [s.read("low", length), s.read("middle", length), s.readwrite("high", length)],
+      workgroups: 97,
+      lanes: 4,
+      body: [s.store("high", at, s.binary("add", s.load("low", at), s.load("middle", at)))],
+    });
+    const plan = planOf({ step: [far] }, opened.target);
+    const session = await opened.open(plan);
+    const [low, middle] = [s.values(388), s.values(388, 2)];
+    const end = 4 * length - 4 * 388;
+    session.write(0, end, bytesOfArray(low));
+    session.write(1, end, bytesOfArray(middle));
+    await session.run("step");
+    const high = new Float32Array(new Uint8Array(await session.read(2, end, 4 * 388)).buffer);
+    low.forEach((value, i) => expect(high[i]).toBe(Math.fround(value + (middle[i] ?? 0))));
+    await session.close();
+  });
+
   it("times dispatches", async () => {
     const opened = await open(2);
     const session = await opened.open(planOf(programs, opened.target));

@@ -10,6 +10,7 @@ import type { Device } from "../device.ts";
 import { CpuError } from "./cpuError.ts";
 import { makeDriver } from "./driver.ts";
 import { prepareEngine } from "./engine.ts";
+import { memoryRequirements } from "./layout.ts";
 import { createMemoryPool } from "./memories.ts";
 import { startWorkers } from "./pool.ts";
 import { type CpuSession, openSession } from "./session.ts";
@@ -50,6 +51,7 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
       software: false,
     },
     target: { kind: "wasm", relaxedSimd },
+    requirements: (plan) => memoryRequirements(plan, threads),
     open: (plan) => openSession({ number: sessions++, workers, memories, driver }, plan),
     close: () => workers.close(),
   };

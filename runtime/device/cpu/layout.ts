@@ -4,10 +4,14 @@
  * In: a plan and a number of threads. Out: where everything lies, and the words of the programs' tables. What holds:
  * buffers start at multiples of 256 bytes with slack around them, above the lowest address that kernels accept.
  */
+import { totalmem } from "node:os";
 import type { ExecutionPlan, PlanDispatch } from "../../../compiler/plan/plan.ts";
 import { lowestAddress } from "../../../compiler/print/wasm/printWasm.ts";
+import type { Requirement } from "../requirements.ts";
 import { CpuError } from "./cpuError.ts";
 import { control, dispatchBytes, DispatchField } from "./driver.ts";
+import { mostPages } from "./memories.ts";
+import { pageBytes } from "./webAssembly.ts";
 
 export interface SessionLayout {
   /** Address of each buffer. */
@@ -28,8 +32,8 @@ export interface SessionLayout {
 const alignment = 256;
 /** Kernels may read 60 bytes around a binding. */
 const slack = 64;
-/** A WebAssembly program addresses 4 GiB; half of it leaves room for whatever the engine needs. */
-const mostBytes = 2 ** 31;
+/** Offsets inside of a binding are signed 32-bit numbers. */
+const mostBindingBytes = 2 ** 31;
 /** Dispatches of more workgroups are handed out in larger chunks. */
 const mostChunks = 1024;
 
@@ -75,12 +79,6 @@ export function layOut(plan: ExecutionPlan, threads: number): SessionLayout {
         setEntry(words, address, { kernel: dispatch.kernel, workgroups, bindings: bindings[i] ?? 0, next, first });
       }
     });
-  if (top > mostBytes)
-    throw new CpuError(
-      "limits",
-      `the program needs ${Math.ceil(top / 2 ** 20)} MiB; the CPU device has at most ${mostBytes / 2 ** 20} MiB`,
-      "Use a smaller batch or data set, or --device gpu.",
-    );
   return {
     buffers,
     scratch,
@@ -92,6 +90,23 @@ export function layOut(plan: ExecutionPlan, threads: number): SessionLayout {
     words,
     bytes: roundUp(top + slack, alignment),
   };
+}
+
+/** What a WebAssembly program can address, or the machine has, whichever is less; and what one binding may span. */
+export function memoryRequirements(plan: ExecutionPlan, threads: number): Requirement[] {
+  const bindings = Object.values(plan.programs).flatMap((dispatches) => dispatches.flatMap(({ bindings: all }) => all));
+  return [
+    {
+      what: "all tensors on the CPU device",
+      bytes: layOut(plan, threads).bytes,
+      limit: Math.min(mostPages * pageBytes, totalmem()),
+    },
+    {
+      what: "one tensor on the CPU device",
+      bytes: bindings.reduce((most, { bytes }) => Math.max(most, bytes), 0),
+      limit: mostBindingBytes,
+    },
+  ];
 }
 
 type Entry = Omit<Record<keyof typeof DispatchField, number>, "chunkSize" | "chunks">;

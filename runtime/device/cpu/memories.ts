@@ -10,8 +10,8 @@ export interface MemoryPool {
   give(memory: WasmMemory): void;
 }
 
-/** 2 GiB: what a memory may grow to; only what is in use takes room. */
-const mostPages = 32768;
+/** Nearly 4 GiB, which 32-bit addresses end at: what a memory may grow to; only what is in use takes room. */
+export const mostPages = 65535;
 
 export function createMemoryPool(): MemoryPool {
   const free: WasmMemory[] = [];

@@ -6,10 +6,11 @@
  */
 import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
 import type { KernelTime, Session } from "../device.ts";
+import { isMet, type Requirement, sizeText } from "../requirements.ts";
 import { createOperationQueue } from "../gpu/operationQueue.ts";
 import { CpuError } from "./cpuError.ts";
 import { control } from "./driver.ts";
-import { layOut, type SessionLayout } from "./layout.ts";
+import { layOut, memoryRequirements, type SessionLayout } from "./layout.ts";
 import type { MemoryPool } from "./memories.ts";
 import type { WorkerPool } from "./pool.ts";
 import { type WasmMemory, type WasmModuleObject, webAssembly } from "./webAssembly.ts";
@@ -44,6 +45,7 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
       "Compile the program for the CPU.",
     );
   const { workers, memories, number } = parts;
+  refuseUnmet(memoryRequirements(plan, workers.threads));
   const layout = layOut(plan, workers.threads);
   const memory = memories.take(layout.bytes);
   const words = new Int32Array(memory.buffer);
@@ -117,6 +119,18 @@ function sessionOf(session: OpenSession): CpuSession {
         memories.give(memory);
       }),
   };
+}
+
+function refuseUnmet(requirements: readonly Requirement[]): void {
+  for (const requirement of requirements) {
+    if (isMet(requirement)) continue;
+    const { what, bytes, limit } = requirement;
+    throw new CpuError(
+      "limits",
+      `the program needs ${sizeText(bytes)} for ${what}; the limit is ${sizeText(limit)}`,
+      "Use a smaller batch or data set, or --device gpu.",
+    );
+  }
 }
 
 function refusal(problem: string): CpuError {

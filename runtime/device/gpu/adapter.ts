@@ -67,9 +67,8 @@ function subgroupSizes({ features, info }: GPUAdapter): readonly [number, number
   return features.has("subgroups") && smallest && largest ? [smallest, largest] : undefined;
 }
 
-/** What the compiler may count on, given the limits that `deviceRequest` asks for. */
-export function targetOf(adapter: GPUAdapter): Target {
-  const { limits } = adapter;
+/** What the compiler may count on, given the limits of the adapter, or those that a device was asked for. */
+export function targetOf(adapter: GPUAdapter, limits: GPUSupportedLimits = adapter.limits): Target {
   const [smallest, largest] = subgroupSizes(adapter) ?? [0, 0];
   return {
     kind: "wgsl",
@@ -82,9 +81,10 @@ export function targetOf(adapter: GPUAdapter): Target {
   };
 }
 
-export function deviceRequest({ limits, features }: GPUAdapter): GPUDeviceDescriptor {
+/** All that the adapter has, or with the limits that every adapter has. */
+export function deviceRequest({ limits, features }: GPUAdapter, defaultLimits: boolean): GPUDeviceDescriptor {
   return {
-    requiredLimits: Object.fromEntries(neededLimits.map((name) => [name, limits[name]])),
+    requiredLimits: defaultLimits ? {} : Object.fromEntries(neededLimits.map((name) => [name, limits[name]])),
     requiredFeatures: wantedFeatures.filter((name) => features.has(name)),
   };
 }

@@ -13,9 +13,15 @@ import { watchFailures } from "./failure.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
 import { createPipelines } from "./pipelines.ts";
 import type { GpuSession } from "./gpuSession.ts";
-import { openSession } from "./session.ts";
+import { memoryRequirements, openSession } from "./session.ts";
 import type { Compiler } from "./warmUp.ts";
 import { createWarmUp } from "./warmUp.ts";
+
+export interface GpuOptions {
+  readonly allowSoftware: boolean;
+  /** Only the limits that every adapter has: what runs here runs everywhere. */
+  readonly defaultLimits?: boolean;
+}
 
 export interface GpuDevice extends Device {
   open(plan: ExecutionPlan): Promise<GpuSession>;
@@ -25,21 +31,21 @@ export interface GpuDevice extends Device {
  * Opens the preferred adapter. Throws a `GpuError`: `no-webgpu` or `no-adapter`, with what to install, where there is none
  * (or only a software adapter, unless `allowSoftware`).
  */
-export async function openGpuDevice(options: { readonly allowSoftware: boolean }): Promise<GpuDevice> {
+export async function openGpuDevice(options: GpuOptions): Promise<GpuDevice> {
   const { gpu, release } = await holdGpu();
   try {
     const adapter = await chooseAdapter(gpu, options.allowSoftware);
-    const device = await requestDevice(adapter);
-    return createGpuDevice({ gpu, adapter, device }, options.allowSoftware, release);
+    const device = await requestDevice(adapter, options);
+    return createGpuDevice({ gpu, adapter, device }, options, release);
   } catch (problem) {
     release();
     throw problem;
   }
 }
 
-async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+async function requestDevice(adapter: GPUAdapter, { defaultLimits = false }: GpuOptions): Promise<GPUDevice> {
   try {
-    return await adapter.requestDevice(deviceRequest(adapter));
+    return await adapter.requestDevice(deviceRequest(adapter, defaultLimits));
   } catch (problem) {
     throw new GpuError(
       "no-adapter",
@@ -55,13 +61,13 @@ interface Opened {
   readonly device: GPUDevice;
 }
 
-function createGpuDevice({ gpu, adapter, device }: Opened, allowSoftware: boolean, release: () => void): GpuDevice {
+function createGpuDevice({ gpu, adapter, device }: Opened, options: GpuOptions, release: () => void): GpuDevice {
   const failures = watchFailures(device);
   const pipelines = createPipelines(device);
   const helpers: Compiler[] = [];
   const openHelpers = async (): Promise<readonly Compiler[]> => {
     while (helpers.length < availableParallelism() - 1) {
-      const helper = await requestDevice(await chooseAdapter(gpu, allowSoftware));
+      const helper = await requestDevice(await chooseAdapter(gpu, options.allowSoftware), options);
       helpers.push({ device: helper, pipelines: createPipelines(helper) });
     }
     return helpers;
@@ -71,7 +77,8 @@ function createGpuDevice({ gpu, adapter, device }: Opened, allowSoftware: boolea
   let closed = false;
   return {
     description: describeAdapter(adapter),
-    target: targetOf(adapter),
+    target: targetOf(adapter, device.limits),
+    requirements: (plan) => memoryRequirements(device, plan),
     async open(plan) {
       if (plan.target !== "wgsl")
         throw new GpuError(

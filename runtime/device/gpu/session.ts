@@ -5,7 +5,7 @@
  * while a run is under way; every wait ends with a `GpuError` if the device fails, and leaves the cores to the device.
  */
 import type { ExecutionPlan, PlanKernel } from "../../../compiler/plan/plan.ts";
-import { mebibytes } from "./adapter.ts";
+import { isMet, type Requirement, sizeText } from "../requirements.ts";
 import { checkWrite, createBuffers, readBytes, writeBytes } from "./buffers.ts";
 import type { FailureWatch } from "./failure.ts";
 import { guarded } from "./failure.ts";
@@ -97,23 +97,28 @@ function kernelsOf(plan: ExecutionPlan, dispatches: readonly PreparedDispatch[])
   return dispatches.flatMap(({ kernel }) => plan.kernels[kernel] ?? []);
 }
 
+/** The largest buffer, and the largest range of one that a kernel uses. */
+export function memoryRequirements({ limits }: GPUDevice, plan: ExecutionPlan): Requirement[] {
+  const bindings = Object.values(plan.programs).flatMap((dispatches) => dispatches.flatMap(({ bindings: all }) => all));
+  const most = (all: readonly { readonly bytes: number }[]): number =>
+    all.reduce((largest, { bytes }) => Math.max(largest, bytes), 0);
+  return [
+    { what: "one buffer on this GPU", bytes: most(plan.buffers), limit: limits.maxBufferSize },
+    { what: "one binding on this GPU", bytes: most(bindings), limit: limits.maxStorageBufferBindingSize },
+  ];
+}
+
 function checkLimits(device: GPUDevice, plan: ExecutionPlan): void {
   const remedy = "Use a smaller batch or data set, or --device cpu.";
   const refuse = (what: string): never => {
     throw new GpuError("limits", `the plan does not fit this GPU: ${what}`, remedy);
   };
-  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = device.limits;
-  for (const { name, bytes } of plan.buffers)
-    if (bytes > maxBufferSize)
-      refuse(`the buffer "${name}" takes ${mebibytes(bytes)}, the limit is ${mebibytes(maxBufferSize)}`);
+  const { maxStorageBuffersPerShaderStage } = device.limits;
+  for (const requirement of memoryRequirements(device, plan)) {
+    const { what, bytes, limit } = requirement;
+    if (!isMet(requirement)) refuse(`it needs ${sizeText(bytes)} for ${what}; the limit is ${sizeText(limit)}`);
+  }
   for (const { name, bindings } of plan.kernels)
     if (bindings.length > maxStorageBuffersPerShaderStage)
       refuse(`the kernel ${name} has ${bindings.length} buffers, the limit is ${maxStorageBuffersPerShaderStage}`);
-  for (const { kernel, bindings } of Object.values(plan.programs).flat())
-    for (const { bytes } of bindings)
-      if (bytes > maxStorageBufferBindingSize)
-        refuse(
-          `the kernel ${plan.kernels[kernel]?.name} uses ${mebibytes(bytes)} of one buffer, ` +
-            `the limit is ${mebibytes(maxStorageBufferBindingSize)}`,
-        );
 }

@@ -3,6 +3,7 @@ import { Resvg } from "@resvg/resvg-js";
 import { afterAll, describe, expect, it } from "vitest";
 import { compile } from "../../../compiler/compile.ts";
 import { calibrationFor } from "../../../compiler/calibration/calibration.ts";
+import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
 import { checkText } from "../../../language/index.ts";
 import { openCpuDevice } from "../../../runtime/device/cpu/cpuDevice.ts";
 import type { Device } from "../../../runtime/device/device.ts";
@@ -77,9 +78,13 @@ async function profileOf(program: string): Promise<{ profile: Profile; kernels: 
   const [model] = checked?.models ?? [];
   if (!model || !checked?.recipe) throw new Error("the program has errors");
   const counts = { train: 32, test: 32 };
-  const { plan } = compile(model, checked.recipe, { counts, target: device.target, separate: true });
-  const kernels = (plan.programs[program] ?? []).map(({ kernel }) => plan.kernels[kernel]?.name ?? "");
-  return { profile: await profileProgram(device, plan, { model: "Small", batch: 8, program }), kernels };
+  const { recipe } = checked;
+  const planOf = (apart: boolean): ExecutionPlan =>
+    compile(model, recipe, { counts, target: device.target, separate: apart }).plan;
+  const separate = planOf(true);
+  const plans = { asRun: planOf(false), separate };
+  const kernels = (separate.programs[program] ?? []).map(({ kernel }) => separate.kernels[kernel]?.name ?? "");
+  return { profile: await profileProgram(device, plans, { model: "Small", batch: 8, program }), kernels };
 }
 
 describe("a training step", async () => {
