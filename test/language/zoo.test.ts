@@ -1,9 +1,11 @@
 /**
- * The networks of examples/zoo/: what they count must be exactly what their papers' authors and torchvision count.
+ * The networks of examples/zoo/: what they count must be exactly what their papers' authors and torchvision count, and layer by
+ * layer their outputs, parameters and multiply-adds those of torchvision's networks.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { checkText, shapeText } from "../../language/index.ts";
+import { checkText, shapeText, type CheckedLayer } from "../../language/index.ts";
+import { goldenManifest, networkCases, type NetworkLayer } from "../golden/golden.ts";
 
 const folder = new URL("../../examples/zoo/", import.meta.url);
 
@@ -70,5 +72,44 @@ describe.each(Object.entries(COUNTS))("%s", (name, [parameters, trainable]) => {
     const [header = ""] = read(name).split("\n\n");
     if (parameters > 10) expect(header).toContain(parameters.toLocaleString("en-US"));
     expect(header).toMatch(/\b(19|20)\d\d\b|without convolutions/);
+  });
+});
+
+/** Our kinds of layers in PyTorch's words; activations have one word in both. */
+const OPERATIONS: Partial<Record<CheckedLayer["kind"], string>> = {
+  conv: "convolution",
+  fc: "linear",
+  batchNorm: "batch norm",
+  maxPool: "max pool",
+  averagePool: "average pool",
+  add: "add",
+  mul: "mul",
+  concat: "concat",
+};
+
+/** The layers that compute something: in evaluation mode, a dropout does nothing, and `slice` and `shuffle` move values. */
+function computing(layers: readonly CheckedLayer[]): NetworkLayer[] {
+  return layers.flatMap(({ kind, text, outputShape, parameters, multiplyAdds }): NetworkLayer[] => {
+    const operation = kind === "activation" ? text : OPERATIONS[kind];
+    if (operation === undefined) return [];
+    const counted = parameters.filter((parameter) => parameter.counted);
+    const count = counted.reduce((sum, { shape }) => sum + shape.reduce((product, side) => product * side, 1), 0);
+    return [[operation, shapeText(outputShape), count, multiplyAdds]];
+  });
+}
+
+describe("layer by layer as torchvision's", () => {
+  test("there are values for at least six networks", () => {
+    expect(networkCases().length).toBeGreaterThanOrEqual(6);
+    expect(goldenManifest().torchvision).toMatch(/^0\.\d/);
+  });
+
+  test.each(networkCases())("$network", ({ network, input, layers }) => {
+    const model = check(network).program?.models[0];
+    expect(model && shapeText(model.input)).toBe(input);
+    expect(computing(model?.layers ?? [])).toEqual(layers);
+    const others = new Set(model?.layers.flatMap(({ kind }) => (kind in OPERATIONS ? [] : [kind])));
+    const known = new Set<string>(["activation", "dropout", "dropPath", "flatten", "slice", "shuffle"]);
+    expect([...others].filter((kind) => !known.has(kind))).toEqual([]);
   });
 });
