@@ -84,7 +84,8 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
       stepsPerEpoch: stepsPerEpoch(counts.train, recipe.batch),
       evaluationSteps: Math.ceil(counts.test / recipe.batch),
     };
-    run.state.set("control.seed", seedCounter(recipe.seed));
+    // A program whose weights are all written down draws nothing.
+    if (plan.tensors["control.seed"]) run.state.set("control.seed", seedCounter(recipe.seed));
     await session.run("initialise");
     if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
     upload(run.state, "train", data.train);
