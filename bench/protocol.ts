@@ -2,12 +2,16 @@
  * How the benchmark talks to the process of a stack: a JSON object a line, a request on standard input, a reply on standard
  * output. Lines that are no replies (what libraries print) are passed over.
  */
+import type { Peaks } from "../runtime/profile/peaks.ts";
 
 export type Request =
-  /** Steps `first` to `first + count - 1`. Training answers with losses: of every step, or of the last alone. Inference
-   * answers with the logits of the last one. */
+  /**
+   * Steps `first` to `first + count - 1`. Training answers with losses: of every step, or of the last alone. Inference
+   * answers with the logits of the last one.
+   */
   | { readonly kind: "run"; readonly first: number; readonly count: number; readonly every: boolean }
-  | { readonly kind: "facts" };
+  /** With `peaks`, those that can measure what their device reaches do so, which takes seconds. */
+  | { readonly kind: "facts"; readonly peaks: boolean };
 
 export interface RunReply {
   readonly kind: "ran";
@@ -32,12 +36,6 @@ export interface Facts {
   readonly compileMilliseconds?: number;
   readonly openMilliseconds?: number;
   readonly peaks?: Peaks;
-}
-
-/** What the device reaches, in GFLOP/s (a multiply-add counts two) and GB/s, and the shapes of the kernels that did. */
-export interface Peaks {
-  readonly multiplyAdds: { readonly rate: number; readonly shape: string };
-  readonly memory: { readonly rate: number; readonly shape: string };
 }
 
 export type Reply =

@@ -18,7 +18,7 @@ export interface Command {
 
 export interface StackClient {
   run(first: number, count: number, every?: boolean): Promise<RunReply>;
-  facts(): Promise<Facts>;
+  facts(peaks: boolean): Promise<Facts>;
   close(): Promise<void>;
 }
 
@@ -58,8 +58,8 @@ export async function openStack(command: Command): Promise<StackClient> {
       if (reply.kind !== "ran") throw new StackFailure(`it answered with ${reply.kind}`);
       return reply;
     },
-    async facts() {
-      const reply = await request({ kind: "facts" });
+    async facts(peaks) {
+      const reply = await request({ kind: "facts", peaks });
       if (reply.kind !== "facts") throw new StackFailure(`it answered with ${reply.kind}`);
       return reply.facts;
     },

@@ -32,7 +32,7 @@ function reply(message: Reply): void {
 async function answer(stack: OpenStack, request: Request): Promise<Reply> {
   if (request.kind === "facts") {
     const processBytes = process.resourceUsage().maxRSS * 1024;
-    return { kind: "facts", facts: { processBytes, ...(await stack.facts()) } };
+    return { kind: "facts", facts: { processBytes, ...(await stack.facts(request.peaks)) } };
   }
   const started = performance.now();
   const values = await stack.run(request.first, request.count, request.every);

@@ -7,7 +7,8 @@ import { shapeElements } from "../../language/index.ts";
 import { type Device, openCpuDevice, openGpuDevice, type Session } from "../../runtime/index.ts";
 import { loadCheckpoint } from "../../runtime/train/checkpoint.ts";
 import { openPlanState, type PlanState } from "../../runtime/train/planState.ts";
-import type { Facts, Peaks } from "../protocol.ts";
+import { measurePeaks } from "../../runtime/profile/peaks.ts";
+import type { Facts } from "../protocol.ts";
 import { files, type Task } from "../task.ts";
 import type { OpenStack, Stack } from "./stack.ts";
 import { readImages } from "./taskData.ts";
@@ -40,7 +41,10 @@ async function openOn(openDevice: () => Promise<Device>, task: Task, folder: str
   loadCheckpoint(model, state, readFileSync(join(folder, files.weights)), files.weights);
   const opened = { task, device, plan, session, state };
   const run = task.mode === "train" ? trainer(opened, folder) : predictor(opened, folder);
-  return { run, facts: async () => ({ ...factsOf(opened), ...times, peaks: await peaksOf(device) }) };
+  return {
+    run,
+    facts: async (peaks) => ({ ...factsOf(opened), ...times, ...(peaks ? { peaks: await measurePeaks(device) } : {}) }),
+  };
 }
 
 function trainer({ task, session, state, plan }: Opened, folder: string): OpenStack["run"] {
@@ -99,8 +103,4 @@ function factsOf({ task, device, plan }: Opened): Facts {
       .filter(({ name: buffer }) => !/^(?:train|test)\./.test(buffer))
       .reduce((sum, { bytes }) => sum + bytes, 0),
   };
-}
-
-async function peaksOf(_device: Device): Promise<Peaks> {
-  return { multiplyAdds: { rate: 0, shape: "" }, memory: { rate: 0, shape: "" } };
 }

@@ -11,7 +11,8 @@ import type { Task } from "../task.ts";
 export interface OpenStack {
   /** Training: losses, of every step or of the last alone. Inference: the logits of the last step. */
   run(first: number, count: number, every: boolean): Promise<readonly number[]>;
-  facts(): Promise<Facts>;
+  /** With `peaks`, what its device reaches as well, if it can measure that. */
+  facts(peaks: boolean): Promise<Facts>;
 }
 
 export interface Stack {
@@ -29,7 +30,11 @@ export type LayerTable<T> = {
 export function runLayers<T>(model: CheckedModel, input: T, table: LayerTable<T>): { output: T; values: T[] } {
   const values = new Map<number, T>([[MODEL_INPUT, input]]);
   for (const layer of model.layers) {
-    const inputs = layer.inputs.flatMap((id) => values.get(id) ?? []);
+    const inputs = layer.inputs.map((id) => {
+      const found = values.get(id);
+      if (found === undefined) throw new Error(`${layer.name} reads layer ${id} before it is computed`);
+      return found;
+    });
     // The entry is the one of the layer's own kind.
     const entry = table[layer.kind] as ((layer: CheckedLayer, inputs: readonly T[]) => T) | undefined;
     if (!entry) throw new Error(`it has nothing for ${layer.text} (line ${layer.line})`);
