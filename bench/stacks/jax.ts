@@ -31,7 +31,7 @@ interface Jax {
     work: (parameters: Named, ...rest: A) => [JaxArray, X],
     options: { hasAux: true },
   ) => (parameters: Named, ...rest: A) => [[JaxArray, X], Named];
-  readonly tree: { ref(of: Named): Named; dispose(of: Named): void };
+  readonly tree: { readonly ref: (of: Named) => Named; readonly dispose: (of: Named) => void };
   readonly numpy: {
     array(values: Float32Array | readonly number[]): JaxArray;
     zeros(shape: readonly number[]): JaxArray;

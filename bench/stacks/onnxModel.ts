@@ -31,8 +31,8 @@ interface Node {
 
 /** The packages that write the format: `onnx-buf` has its messages, compiled for `@bufbuild/protobuf`. */
 interface Protobuf {
-  create(schema: unknown, values: object): object;
-  toBinary(schema: unknown, message: object): Uint8Array;
+  readonly create: (schema: unknown, values: object) => object;
+  readonly toBinary: (schema: unknown, message: object) => Uint8Array;
 }
 
 export async function encodeOnnx(model: CheckedModel, batch: number, weights: Weights): Promise<Uint8Array> {
