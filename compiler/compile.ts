@@ -1,7 +1,7 @@
 /**
  * The compiler's table of contents: the passes in their order.
  *
- *   model → graphs (model/) → kernels (fusion/) → parts of large reductions (split) → schedules (schedule/)
+ *   model → graphs (model/) → faster ones (rewrite/) → kernels (fusion/) → parts of large reductions (split) → schedules (schedule/)
  *   → loop nests (lower/) → WGSL or WebAssembly (print/) and memory (plan/) → an execution plan
  */
 import type { CheckedModel, TrainingRecipe } from "../language/checkedProgram.ts";
