@@ -146,6 +146,10 @@ function chooseReduction(
   const axes = analysis.axes.filter((axis) => !axis.isDomain && axis.extent > 1);
   const unroll = new Map<string, number>();
   let size = products;
+  for (const axis of axes.filter(({ name }) => name !== vector && analysis.enumerated.has(name))) {
+    unroll.set(axis.name, axis.extent);
+    size *= axis.extent;
+  }
   const vectorAxis = axes.find((axis) => axis.name === vector);
   if (vectorAxis) {
     const most = Math.max(lanes, lanes * Math.floor(bodySize / Math.max(1, size)));
@@ -155,10 +159,6 @@ function chooseReduction(
       : (divisorsOf(vectorAxis.extent).findLast((d) => d % lanes === 0 && d <= most) ?? vectorAxis.extent);
     unroll.set(vectorAxis.name, step);
     size *= ceilDivide(step, lanes);
-  }
-  for (const axis of axes.filter(({ name }) => name !== vector && analysis.enumerated.has(name))) {
-    unroll.set(axis.name, axis.extent);
-    size *= axis.extent;
   }
   // Long axes become the innermost loops, short ones are unrolled from the shortest on while the body stays small.
   const rest = axes
@@ -212,31 +212,38 @@ function chooseStages(
   const remaining = (axis: Axis): number =>
     loops.slice(0, depth).findLast((loop) => loop.axis === axis.name)?.step ?? chunkExtent(grid, axis);
   return [...guarded].flatMap((operand) => {
-    const elements = boxElements(analysis, analysis.operands.get(operand) ?? [], remaining);
+    const elements = boxElements(analysis, grid, analysis.operands.get(operand) ?? [], remaining);
     return elements !== undefined && elements <= largestStage ? [{ operand, depth }] : [];
   });
 }
 
-/** Elements of the box that holds all places of an operand; undefined where what is cut outside is divided. */
+/**
+ * Elements of the box that holds all places of an operand; undefined where there is no such box: places that what is cut
+ * outside moves apart, or that divide it.
+ */
 function boxElements(
   { axes }: Analysis,
+  grid: readonly AxisStep[],
   places: readonly (readonly Index[])[],
   remaining: (axis: Axis) => number,
 ): number | undefined {
-  const isCut = new Set(axes.filter((axis) => remaining(axis) < axis.extent).map(({ name }) => name));
+  const isCut = axes.filter((axis) => remaining(axis) < axis.extent || grid.some((cut) => cut.axis === axis.name));
   const extents = new Map(axes.map((axis) => [axis.name, index(variable(axis.name, remaining(axis)))]));
   let elements = 1;
   for (let d = 0; d < (places[0]?.length ?? 0); d++) {
-    const inside = places.map((coordinates) => substitute(coordinates[d] ?? index(0), (name) => extents.get(name)));
-    const divides = places.some((coordinates) => {
-      const of = coordinates[d] ?? index(0);
-      return [...isCut].some((name) => factorOf(of, name) === undefined);
-    });
-    if (divides) return undefined;
+    const along = places.map((coordinates) => coordinates[d] ?? index(0));
+    for (const { name } of isCut) {
+      const factors = new Set(along.map((of) => factorOf(of, name)));
+      if (factors.size > 1 || factors.has(undefined)) return undefined;
+    }
+    const inside = along.map((of) => substitute(of, (name) => extents.get(name)));
     elements *= Math.max(...inside.map((of) => of.maximum)) - Math.min(...inside.map((of) => of.minimum)) + 1;
   }
   return elements;
 }
+
+/** Places and taps that are written out one by one: two phases along each axis with three taps each. */
+const mostSingledOut = 36;
 
 /** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
 const mostMapPoints = 48;
@@ -327,9 +334,12 @@ export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, Sto
         axes: analysis.axes.map((axis) => (axis.name === first.axis ? { ...axis, extent: first.step } : axis)),
       }
     : analysis;
-  return kernel.accumulators.length === 0
-    ? scheduleMap(kernel, inChunk, grid)
-    : scheduleReduction(kernel, inChunk, grid);
+  if (kernel.accumulators.length === 0) return scheduleMap(kernel, inChunk, grid);
+  const singledOut = analysis.axes.reduce(
+    (places, { name, extent }) => (analysis.enumerated.has(name) ? places * extent : places),
+    1,
+  );
+  return scheduleReduction(kernel, singledOut > mostSingledOut ? { ...inChunk, enumerated: new Set() } : inChunk, grid);
 }
 
 function chunkGrid({ domain }: Kernel, chunks: number): AxisStep[] {
