@@ -89,6 +89,8 @@ async function main(): Promise<number> {
   const peaks: DevicePeaks = {};
   const tasks: TaskResult[] = [];
   process.once("SIGINT", () => process.exit(130));
+  // Whoever reads the tables may stop reading.
+  process.stdout.once("error", () => process.exit(1));
   try {
     tell("pictures");
     const { train } = await generateShapes();

@@ -73,7 +73,7 @@ function layerTable(tf: Tf, weights: Weights): LayerTable<SymbolicTensor> {
   const make = (kind: string, options?: object): TfLayer => {
     const maker = tf.layers[kind];
     if (!maker) throw new Error(`it has no layer ${kind}`);
-    return maker(options);
+    return maker(options ?? {});
   };
   /** Weights can be set once a layer has been applied. */
   const apply = (layer: TfLayer, input: SymbolicTensor, values: readonly Tensor[] = []): SymbolicTensor => {
