@@ -11,7 +11,7 @@ import { splitReduction } from "./fusion/split.ts";
 import { type Graph, InvariantError, size, type StateTensor } from "./graph/graph.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
 import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
-import { type DataCounts, lowerModel, type ModelGraphs } from "./model/lowerModel.ts";
+import { type DataCounts, lowerModel, type ModelGraphs, type ProgramName } from "./model/lowerModel.ts";
 import { countAccesses } from "./nest/countAccesses.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
 import { printNest } from "./nest/printNest.ts";
@@ -52,6 +52,8 @@ export interface CompileOptions {
   readonly target: Target;
   /** Off: every operator is a kernel of its own. Results agree within rounding. */
   readonly fuse?: boolean;
+  /** What to compile; not given: every program. States are those of the programs compiled. */
+  readonly programs?: readonly ProgramName[];
   /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */
   readonly separate?: boolean;
 }
@@ -84,11 +86,33 @@ export interface Compilation {
 }
 
 export function compile(model: CheckedModel, recipe: TrainingRecipe, options: CompileOptions): Compilation {
+  const turns = compileByTurns(model, recipe, options);
+  for (;;) {
+    const turn = turns.next();
+    if (turn.done) return turn.value;
+  }
+}
+
+/** The same in several turns, between which the caller may do something else. */
+export function* compileByTurns(
+  model: CheckedModel,
+  recipe: TrainingRecipe,
+  options: CompileOptions,
+): Generator<void, Compilation> {
   const { counts, target } = options;
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
-  const graphs = lowerModel({ model, recipe, counts, ...limit });
-  const fused = graphs.graphs.map((graph) => fuse(graph, options));
-  const programs = fused.map((program) => scheduleProgram(program, options.target, options.separate));
+  const wanted = options.programs ? { programs: options.programs } : {};
+  const graphs = lowerModel({ model, recipe, counts, ...limit, ...wanted });
+  const fused: FusedGraph[] = [];
+  const programs: ScheduledProgram[] = [];
+  for (const graph of graphs.graphs) {
+    yield;
+    const program = fuse(graph, options);
+    yield;
+    fused.push(program);
+    programs.push(scheduleProgram(program, options.target, options.separate));
+  }
+  yield;
   const plan = makePlan(graphs, programs, options.target);
   return { model: graphs, fused, programs, plan };
 }
@@ -255,7 +279,7 @@ export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgra
       const bound = lowered.tensors.map((id) => bindingOf(id, program.tensors, layout, places));
       const limit = target.kind === "wgsl" ? target.maximumBindings : Infinity;
       const { nest, places: bindings } = mergeBindings(lowered.nest, bound, limit);
-      kernels.push({ ...planKernel(nest, kernels.length, target), ...describe(dispatch, program.tensors) });
+      kernels.push(planKernel(nest, kernels.length, target, dispatch, program.tensors));
       nests.push(nest);
       return { kernel: kernels.length - 1, bindings };
     });
@@ -271,29 +295,47 @@ export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgra
   return target.kind === "wasm" ? { ...plan, wasm: printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) } : plan;
 }
 
-/** Where a dispatch comes from, and what it has to do. */
-function describe(
+/** A value that is made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/** What only people read (costs, and loop nests beside a module) is made when it is asked for: training never does. */
+function planKernel(
+  nest: LoopNest,
+  number: number,
+  target: Target,
   { kernels, lowered }: ScheduledDispatch,
   tensors: ReadonlyMap<number, StoredTensor>,
-): Pick<PlanKernel, "origins" | "cost"> {
+): PlanKernel {
   const definitions = kernels.map(({ kernel }) => kernel);
   const origins = new Map(
     definitions.flatMap((kernel) => kernel.origins.map((origin) => [originText(origin), origin] as const)),
   );
-  return { origins: [...origins.values()], cost: costOf(definitions, tensors, new Set(lowered.tensors)) };
-}
-
-function planKernel(nest: LoopNest, number: number, target: Target): Omit<PlanKernel, "origins" | "cost"> {
-  const common = {
+  const cost = once(() => costOf(definitions, tensors, new Set(lowered.tensors)));
+  const { source, features } = printed(nest, target);
+  return {
     name: nest.name,
     file: fileName(number, nest.name),
+    origins: [...origins.values()],
     bindings: nest.bindings,
     workgroups: nest.workgroups,
+    features,
+    get source() {
+      return source();
+    },
+    get cost() {
+      return cost();
+    },
   };
-  if (target.kind === "wasm") return { ...common, source: printNest(nest), features: [] };
+}
+
+function printed(nest: LoopNest, target: Target): { source: () => string; features: PlanKernel["features"] } {
+  if (target.kind === "wasm") return { source: once(() => printNest(nest)), features: [] };
   const { subgroupSize, software } = target;
   const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize, keepLoops: software });
-  return { ...common, source, features };
+  return { source: () => source, features };
 }
 
 function bindingOf(

@@ -44,7 +44,12 @@ export interface ModelInput {
   readonly counts: DataCounts;
   /** What one binding of the device can hold; larger data sets lie in several tensors. Not given: any size. */
   readonly maximumTensorBytes?: number;
+  /** Not given: all. */
+  readonly programs?: readonly ProgramName[];
 }
+
+export const programNames = ["initialise", "trainStep", "evaluateStep", "predict"] as const;
+export type ProgramName = (typeof programNames)[number];
 
 /** Parts start at multiples of this many elements (256 bytes), so that each can be bound by itself. */
 const alignment = 64;
@@ -119,7 +124,8 @@ export function lowerModel(input: ModelInput): ModelGraphs {
       : undefined,
     image: [channels, height, width],
   };
-  const graphs = [initialise(programs), trainStep(programs), evaluateStep(programs), predict(programs)];
+  const wanted = input.programs ?? programNames;
+  const graphs = programNames.filter((name) => wanted.includes(name)).map((name) => graphMakers[name](programs));
   const statistics = model.layers.flatMap((layer) => layer.parameters).filter((parameter) => !parameter.counted);
   const states = new Map<string, StateTensor>();
   const keep = (state: StateTensor): void => void states.set(state.name, state);
@@ -130,6 +136,13 @@ export function lowerModel(input: ModelInput): ModelGraphs {
   optimizerStates(recipe.optimizer, programs.flat).forEach(keep);
   return { graphs, states: [...states.values()], parameters: places, statistics };
 }
+
+const graphMakers: Readonly<Record<ProgramName, (programs: Programs) => Graph>> = {
+  initialise,
+  trainStep,
+  evaluateStep,
+  predict,
+};
 
 function parameterNodes({ places, flat }: Programs, builder: GraphBuilder): Map<string, number> {
   return new Map(

@@ -15,9 +15,10 @@ export function createOperationQueue(): OperationQueue {
   let waiting = 0;
   const after = <T>(operation: () => Promise<T>): Promise<T> => {
     waiting++;
-    const result = tail.then(operation);
+    // Counted before the caller hears of it: who awaited it finds the queue idle.
+    const result = tail.then(operation).finally(() => waiting--);
     // A failed operation has told its own caller; the next one is not its victim.
-    tail = result.catch(() => {}).finally(() => waiting--);
+    tail = result.catch(() => {});
     return result;
   };
   return {
