@@ -18,7 +18,8 @@ export function textTable(head: Row, rows: readonly Row[]): string {
 export function number(value: number): string {
   if (!Number.isFinite(value)) return "";
   if (value >= 1000) return Math.round(value).toLocaleString("en");
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  if (value >= 1) return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
+  return value >= 0.1 || value === 0 ? value.toFixed(2) : value.toPrecision(2);
 }
 
 export const mebibytes = (bytes: number | undefined): string => (bytes === undefined ? "" : number(bytes / 2 ** 20));
