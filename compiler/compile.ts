@@ -44,6 +44,8 @@ import type { Schedule } from "./schedule/schedule.ts";
 import { isContraction } from "./schedule/analysis.ts";
 import { backendFor } from "./schedule/backends.ts";
 import { type Chain, scratchTensors } from "./schedule/chains.ts";
+import { kernelKey } from "./schedule/kernelKey.ts";
+import { isLegal, type Subject } from "./schedule/legal.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
 
@@ -54,12 +56,18 @@ export interface CompileOptions {
   readonly fuse?: boolean;
   /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */
   readonly separate?: boolean;
+  /** Schedules by the keys of kernels (`kernelKey`) that take the place of the default ones, where they are legal. */
+  readonly schedules?: ReadonlyMap<string, Schedule>;
 }
 
 export interface ScheduledKernel {
   readonly kernel: Kernel;
   readonly schedule: Schedule;
   readonly name: string;
+  /** Into how many parts its chain cuts the first axis. */
+  readonly chunks?: number | undefined;
+  /** The key by which its schedule was given; undefined where it has the default one. */
+  readonly key?: string | undefined;
 }
 
 /** Kernels that run side by side, as one loop nest. */
@@ -88,7 +96,7 @@ export function compile(model: CheckedModel, recipe: TrainingRecipe, options: Co
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit });
   const fused = graphs.graphs.map((graph) => fuse(graph, options));
-  const programs = fused.map((program) => scheduleProgram(program, options.target, options.separate));
+  const programs = fused.map((program) => scheduleProgram(program, target, options));
   const plan = makePlan(graphs, programs, options.target);
   return { model: graphs, fused, programs, plan };
 }
@@ -100,7 +108,11 @@ export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fus
 }
 
 /** Splits, schedules and lowers every kernel of a program. */
-export function scheduleProgram(program: FusedGraph, target: Target, separate = false): ScheduledProgram {
+export function scheduleProgram(
+  program: FusedGraph,
+  target: Target,
+  { separate = false, schedules }: Pick<CompileOptions, "separate" | "schedules"> = {},
+): ScheduledProgram {
   const backend = backendFor(target);
   const stored = new Map(program.tensors);
   let fresh = Math.max(0, ...stored.keys());
@@ -116,20 +128,21 @@ export function scheduleProgram(program: FusedGraph, target: Target, separate = 
     backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
   const inScratch = (separate ? [] : chains).flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
   const placed = new Map([...tensors, ...inScratch]);
-  const inputOf = (number: number, chunks: number | undefined): LoweringInput[] => {
+  const inputOf = (number: number, chunks: number | undefined): Input[] => {
     const kernel = kernels[number];
     if (!kernel) return [];
-    const schedule = backend.schedule(kernel, tensors, target, chunks);
+    const given = schedules && givenSchedule(schedules, { kernel, tensors, target, chunks });
+    const schedule = given?.schedule ?? backend.schedule(kernel, tensors, target, chunks);
     const isParts = kernels[number + 1]?.outputs === kernel.outputs;
     const name = kernelName(kernel, isParts);
     const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
     const header = kernelHeader(kernel, tensors, schedule);
-    return [{ kernel, schedule, tensors: placed, name, header, subgroupSize }];
+    return [{ kernel, schedule, tensors: placed, name, header, subgroupSize, chunks, key: given?.key }];
   };
   const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
   const dispatches = backend.chain
     ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map(lowerChain)
-    : arrange(inputs.flat(), target.kind === "wgsl" ? target.maximumBindings : 0);
+    : arrange(inputs.flat(), target.kind === "wgsl" && !separate ? target.maximumBindings : 0);
   return {
     name: program.name,
     tensors: placed,
@@ -137,11 +150,34 @@ export function scheduleProgram(program: FusedGraph, target: Target, separate = 
   };
 }
 
-function scheduled({ kernel, schedule, name }: LoweringInput): ScheduledKernel {
-  return { kernel, schedule, name };
+type Input = LoweringInput & ScheduledKernel;
+
+function scheduled({ kernel, schedule, name, chunks, key }: Input): ScheduledKernel {
+  return { kernel, schedule, name, chunks, key };
 }
 
-function lowerChain(members: readonly LoweringInput[]): ScheduledDispatch {
+/** What was given for a kernel, unless it does not fit. */
+function givenSchedule(
+  schedules: ReadonlyMap<string, Schedule>,
+  subject: Subject,
+): { readonly key: string; readonly schedule: Schedule } | undefined {
+  if (schedules.size === 0) return undefined;
+  const key = kernelKey(subject.kernel, subject.tensors, subject.target.kind, subject.chunks);
+  const schedule = schedules.get(key);
+  return schedule && isLegal(schedule, subject) ? { key, schedule } : undefined;
+}
+
+/** Those of the given schedules that a compilation uses. (Its kernels may have more lanes, where several share a nest.) */
+export function usedSchedules(
+  { programs }: Compilation,
+  given: ReadonlyMap<string, Schedule>,
+): ReadonlyMap<string, Schedule> {
+  const kernels = programs.flatMap(({ dispatches }) => dispatches.flatMap((dispatch) => dispatch.kernels));
+  const keys = new Set(kernels.map(({ key }) => key));
+  return new Map([...given].filter(([key]) => keys.has(key)));
+}
+
+function lowerChain(members: readonly Input[]): ScheduledDispatch {
   const [only] = members;
   if (only && members.length === 1) return { name: only.name, kernels: [scheduled(only)], lowered: lowerKernel(only) };
   const lanes = Math.max(...members.map(({ schedule }) => schedule.lanes));
@@ -155,10 +191,9 @@ function lowerChain(members: readonly LoweringInput[]): ScheduledDispatch {
 }
 
 /** Lowers kernels, those that need nothing of one another together. */
-function arrange(inputs: readonly LoweringInput[], mostBindings: number): ScheduledDispatch[] {
+function arrange(inputs: readonly Input[], mostBindings: number): ScheduledDispatch[] {
   const alone = inputs.map((input): ScheduledDispatch => {
-    const { kernel, schedule, name } = input;
-    return { name, kernels: [{ kernel, schedule, name }], lowered: lowerKernel(input) };
+    return { name: input.name, kernels: [scheduled(input)], lowered: lowerKernel(input) };
   });
   if (mostBindings === 0) return alone;
   const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
@@ -171,7 +206,13 @@ function arrange(inputs: readonly LoweringInput[], mostBindings: number): Schedu
     const lanes = lanesTogether(members);
     const kernels = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
     const name = togetherName(kernels.map((kernel) => kernel.name));
-    return [{ name, kernels, lowered: lowerTogether(kernels, { name, header: togetherHeader(kernels) }) }];
+    return [
+      {
+        name,
+        kernels: kernels.map(scheduled),
+        lowered: lowerTogether(kernels, { name, header: togetherHeader(kernels) }),
+      },
+    ];
   });
 }
 
