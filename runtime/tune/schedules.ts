@@ -27,8 +27,15 @@ export interface TunedFor {
 /** `…/tuned/llvmpipe-llvm-15-0-6-256-bits-1a2b3c4d.json` */
 export function tunedPath(cache: string, { device, cnnc }: TunedFor): string {
   const { kind, name, driver } = device;
-  const digest = createHash("sha256").update(JSON.stringify([kind, name, driver, cnnc])).digest("hex").slice(0, 8);
-  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").slice(0, 60).replace(/^-|-$/g, "");
+  const digest = createHash("sha256")
+    .update(JSON.stringify([kind, name, driver, cnnc]))
+    .digest("hex")
+    .slice(0, 8);
+  const slug = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .slice(0, 60)
+    .replace(/^-|-$/g, "");
   return join(cache, "tuned", `${slug}-${digest}.json`);
 }
 
