@@ -9,8 +9,8 @@
  */
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
 import { size } from "../../compiler/graph/graph.ts";
-import { compile } from "../../compiler/compile.ts";
-import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import { type Compilation, compile, usedSchedules } from "../../compiler/compile.ts";
+import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
@@ -35,6 +35,10 @@ export interface TrainingOptions {
   readonly progress: Progress;
   /** Off: every operator is a kernel of its own. */
   readonly fuse?: boolean;
+  /** Tuned schedules by the keys of kernels. */
+  readonly schedules?: ReadonlyMap<string, Schedule>;
+  /** Told, before the first step, which of them are used. */
+  readonly onSchedules?: (used: ReadonlyMap<string, Schedule>) => Promise<void>;
   /** Finishes the burst, saves `last.safetensors` if there was a step, and returns. */
   readonly signal?: AbortSignal;
   /** Starts from these weights (safetensors) instead of random ones. */
@@ -68,13 +72,15 @@ export function stepsPerEpoch(count: number, batch: number): number {
  * the loss is no longer finite, "device" where the model does not fit, "device" and "files" from below.
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const { model, recipe, data, device, fuse = true } = options;
+  const { model, recipe, data, device, fuse = true, schedules = new Map<string, Schedule>() } = options;
   checkCounts(recipe, data);
   const counts = { train: data.train.count, test: data.test.count };
-  const planFor = (batch: number): ExecutionPlan =>
-    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse }).plan;
-  const plan = planFor(recipe.batch);
-  checkFit(device, plan, recipe.batch, planFor);
+  const compileFor = (batch: number): Compilation =>
+    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse, schedules });
+  const compilation = compileFor(recipe.batch);
+  const { plan } = compilation;
+  checkFit(device, plan, recipe.batch, (batch) => compileFor(batch).plan);
+  await options.onSchedules?.(usedSchedules(compilation, schedules));
   const session = await device.open(plan);
   try {
     const run: Run = {

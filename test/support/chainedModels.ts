@@ -51,7 +51,7 @@ export function programsOf(use: ModelUse, target: Target, separate: boolean): Mo
   });
   const programs = graphs.graphs.map((graph) => {
     const rewritten = use.winograd ? rewriteGraph(graph, winogradRule(use.winograd)) : graph;
-    return scheduleProgram(fuse(rewritten, { target }), target, separate);
+    return scheduleProgram(fuse(rewritten, { target }), target, { separate });
   });
   return { graphs, programs, target };
 }
