@@ -26,7 +26,7 @@ export async function compileProgram(file: string, flags: CompileFlags, context:
   const { plan } = compile(
     model,
     { ...recipe, batch: flags.batch ?? recipe.batch },
-    { counts: dataCounts[recipe.data.name], target: defaultTargets[flags.target], fuse: flags.fuse },
+    { counts: dataCounts[recipe.data.name], target: defaultTargets[flags.target], fuse: flags.fuse, share: false },
   );
   await makeFolder(flags.out).catch((problem: unknown) => {
     throw fileFailure(flags.out, problem);

@@ -17,7 +17,7 @@ export async function explainProgram(file: string, flags: ExplainFlags, context:
   if (!loaded) return exitCode.program;
   const { model, recipe } = loaded;
   const counts = dataCounts[recipe.data.name];
-  const compilation = compile(model, recipe, { counts, target: defaultTargets[target], fuse });
+  const compilation = compile(model, recipe, { counts, target: defaultTargets[target], fuse, share: false });
   const text = explainStage(compilation, stage, kernel);
   if (text === "")
     throw new UserError(

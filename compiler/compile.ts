@@ -8,6 +8,7 @@ import type { CheckedModel, TrainingRecipe } from "../language/checkedProgram.ts
 import { fuseGraph } from "./fusion/fuse.ts";
 import type { FusedGraph } from "./fusion/kernel.ts";
 import type { Graph } from "./graph/graph.ts";
+import { createSharing, noSharing } from "./lower/sharing.ts";
 import { type DataCounts, lowerModel, type ModelGraphs, type ProgramName } from "./model/lowerModel.ts";
 import type { ExecutionPlan } from "./plan/plan.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
@@ -23,6 +24,8 @@ export interface CompileOptions extends ScheduleOptions {
   readonly fuse?: boolean;
   /** What to compile; not given: every program. States are those of the programs compiled. */
   readonly programs?: readonly ProgramName[];
+  /** Off: equal kernels are lowered one by one, so that their buffers have the names of their own tensors. */
+  readonly share?: boolean;
 }
 
 /** All stages of a compilation, for `explain`, tests and timings. */
@@ -51,6 +54,7 @@ export function* compileByTurns(
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const wanted = options.programs ? { programs: options.programs } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit, ...wanted });
+  const sharing = (options.share ?? true) ? createSharing() : noSharing;
   const fused: FusedGraph[] = [];
   const programs: ScheduledProgram[] = [];
   for (const graph of graphs.graphs) {
@@ -58,7 +62,7 @@ export function* compileByTurns(
     const program = fuse(graph, options);
     yield;
     fused.push(program);
-    programs.push(scheduleProgram(program, target, options));
+    programs.push(scheduleProgram(program, target, { ...options, sharing }));
   }
   yield;
   const plan = makePlan(graphs, programs, options.target);

@@ -7,6 +7,7 @@ import { type FusedGraph, type Kernel, resolveStorage, type StoredTensor } from 
 import { splitReduction } from "./fusion/split.ts";
 import { size } from "./graph/graph.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
+import { noSharing, type Sharing } from "./lower/sharing.ts";
 import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
 import { countAccesses } from "./nest/countAccesses.ts";
 import { chainName, kernelHeader, kernelName, togetherHeader, togetherName, withReads } from "./plan/names.ts";
@@ -54,7 +55,7 @@ export interface ScheduleOptions {
 export function scheduleProgram(
   program: FusedGraph,
   target: Target,
-  { separate = false, schedules }: ScheduleOptions = {},
+  { separate = false, schedules, sharing = noSharing }: ScheduleOptions & { readonly sharing?: Sharing } = {},
 ): ScheduledProgram {
   const backend = backendFor(target);
   const stored = new Map(program.tensors);
@@ -75,7 +76,8 @@ export function scheduleProgram(
     const kernel = kernels[number];
     if (!kernel) return [];
     const given = schedules && givenSchedule(schedules, { kernel, tensors, target, chunks });
-    const schedule = given?.schedule ?? backend.schedule(kernel, tensors, target, chunks);
+    const makeDefault = (): Schedule => backend.schedule(kernel, tensors, target, chunks);
+    const schedule = given?.schedule ?? sharing.schedule(kernel, tensors, chunks, makeDefault);
     const isParts = kernels[number + 1]?.outputs === kernel.outputs;
     const name = kernelName(kernel, isParts);
     const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
@@ -84,8 +86,10 @@ export function scheduleProgram(
   };
   const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
   const dispatches = backend.chain
-    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map(lowerChain)
-    : arrange(inputs.flat(), target.kind === "wgsl" && !separate ? target.maximumBindings : 0);
+    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map((members) =>
+        lowerChain(members, sharing),
+      )
+    : arrange(inputs.flat(), target.kind === "wgsl" && !separate ? target.maximumBindings : 0, sharing);
   return {
     name: program.name,
     tensors: placed,
@@ -120,24 +124,27 @@ export function usedSchedules(
   return new Map([...given].filter(([key]) => keys.has(key)));
 }
 
-function lowerChain(members: readonly Input[]): ScheduledDispatch {
+function lowerAlone(input: Input, { lower }: Sharing): ScheduledDispatch {
+  return { name: input.name, kernels: [scheduled(input)], lowered: lower("alone", [input], () => lowerKernel(input)) };
+}
+
+function lowerChain(members: readonly Input[], sharing: Sharing): ScheduledDispatch {
   const [only] = members;
-  if (only && members.length === 1) return { name: only.name, kernels: [scheduled(only)], lowered: lowerKernel(only) };
+  if (only && members.length === 1) return lowerAlone(only, sharing);
   const lanes = Math.max(...members.map(({ schedule }) => schedule.lanes));
   const inputs = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
-  const name = chainName(inputs.map((input) => input.name));
+  const head = { name: chainName(inputs.map((input) => input.name)), header: togetherHeader(inputs) };
+  const lowered = sharing.lower("chained", inputs, () => lowerChained(inputs, head));
   return {
-    name,
+    name: head.name,
     kernels: inputs.map(scheduled),
-    lowered: lowerChained(inputs, { name, header: togetherHeader(inputs) }),
+    lowered: { ...lowered, nest: { ...lowered.nest, ...head } },
   };
 }
 
 /** Lowers kernels, those that need nothing of one another together. */
-function arrange(inputs: readonly Input[], mostBindings: number): ScheduledDispatch[] {
-  const alone = inputs.map((input): ScheduledDispatch => {
-    return { name: input.name, kernels: [scheduled(input)], lowered: lowerKernel(input) };
-  });
+function arrange(inputs: readonly Input[], mostBindings: number, sharing: Sharing): ScheduledDispatch[] {
+  const alone = inputs.map((input) => lowerAlone(input, sharing));
   if (mostBindings === 0) return alone;
   const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
     const input = inputs[i];
@@ -148,13 +155,10 @@ function arrange(inputs: readonly Input[], mostBindings: number): ScheduledDispa
     const members = group.flatMap((i) => inputs[i] ?? []);
     const lanes = lanesTogether(members);
     const kernels = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
-    const name = togetherName(kernels.map((kernel) => kernel.name));
+    const head = { name: togetherName(kernels.map((kernel) => kernel.name)), header: togetherHeader(kernels) };
+    const lowered = sharing.lower("together", kernels, () => lowerTogether(kernels, head));
     return [
-      {
-        name,
-        kernels: kernels.map(scheduled),
-        lowered: lowerTogether(kernels, { name, header: togetherHeader(kernels) }),
-      },
+      { name: head.name, kernels: kernels.map(scheduled), lowered: { ...lowered, nest: { ...lowered.nest, ...head } } },
     ];
   });
 }

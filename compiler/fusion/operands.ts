@@ -6,9 +6,10 @@
  * holds: operands of one name may be staged together.
  */
 import { index, variable } from "../nest/integer.ts";
-import type { Test, Value } from "../value.ts";
+import type { Value } from "../value.ts";
 import { symbolicCoordinates } from "./inline.ts";
 import type { Accumulator } from "./kernel.ts";
+import { createNumbering } from "./numbering.ts";
 
 type Body = Accumulator["body"];
 export type Operand = Value & { readonly kind: "operand" };
@@ -30,61 +31,6 @@ export function mapOperands(value: Value, replace: (operand: Operand) => Operand
   }
 }
 
-/** Numbers values, equal ones alike. */
-function createNumbering(): (value: Value) => number {
-  const numbers = new Map<string, number>();
-  const known = new Map<Value, number>();
-  const keyOfTest = (test: Test): string => {
-    switch (test.kind) {
-      case "always":
-      case "never":
-        return test.kind;
-      case "inRange":
-        return `${test.index.key} in ${test.minimum}..${test.maximum}`;
-      case "compare":
-        return `${numberOf(test.left)} ${test.operator} ${numberOf(test.right)}`;
-      case "all":
-        return test.tests.map(keyOfTest).join(" and ");
-    }
-  };
-  const keyOf = (value: Value): string => {
-    switch (value.kind) {
-      case "constant":
-        return `${value.value}`;
-      case "index":
-        return `index ${value.index.key}`;
-      case "access":
-        return `tensor ${value.tensor}[${value.coordinates.map(({ key }) => key).join(", ")}]`;
-      case "unary":
-        return `${value.operator} ${numberOf(value.operand)}`;
-      case "binary":
-        return `${numberOf(value.left)} ${value.operator} ${numberOf(value.right)}`;
-      case "select":
-        return `${keyOfTest(value.test)} ? ${numberOf(value.then)} : ${numberOf(value.otherwise)}`;
-      case "random":
-        return `random ${value.counters.map(({ key }) => key).join(", ")}`;
-      case "operand":
-        return `${value.coordinates.map(({ key }) => key).join(", ")} of ${numberOf(value.read(value.coordinates))}`;
-      case "reduce": {
-        const along = value.extents.map((extent, d) => index(variable(`along${d}`, extent)));
-        return `${value.operator} over ${value.extents.join("x")} of ${numberOf(value.body(along))}`;
-      }
-      case "result":
-        return `result ${value.number}`;
-    }
-  };
-  function numberOf(value: Value): number {
-    const found = known.get(value);
-    if (found !== undefined) return found;
-    const key = keyOf(value);
-    const number = numbers.get(key) ?? numbers.size;
-    numbers.set(key, number);
-    known.set(value, number);
-    return number;
-  }
-  return numberOf;
-}
-
 /** Bodies over a domain and reduction axes of these extents. */
 export function distinguishOperands(
   bodies: readonly Body[],
@@ -92,7 +38,7 @@ export function distinguishOperands(
   extents: readonly number[],
 ): Body[] {
   if (bodies.length < 2) return [...bodies];
-  const numberOf = createNumbering();
+  const { numberOf } = createNumbering();
   const along = extents.map((extent, d) => index(variable(`r${d}`, extent)));
   /** The values that a name stands for, in the order in which they appeared. */
   const meanings = new Map<string, number[]>();

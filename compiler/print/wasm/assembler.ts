@@ -181,8 +181,8 @@ const largestMemoryPages = 65536;
 /** All import the shared memory `env.memory`. */
 export interface WasmModule {
   readonly functions: readonly WasmFunction[];
-  /** The table `kernels`: exported with the first so many functions, or imported from `env`. */
-  readonly table: { readonly exported: number } | "imported";
+  /** The table `kernels`: exported with the functions of these numbers, or imported from `env`. */
+  readonly table: { readonly exported: readonly number[] } | "imported";
   /** Exported functions, by name. */
   readonly exports: Readonly<Record<string, number>>;
 }
@@ -249,14 +249,14 @@ export function encodeModule(module: WasmModule, callTypes: readonly FunctionTyp
   if (table !== "imported")
     section(binary, 4, (code) => {
       append(code, [1, 0x70, 0]);
-      unsigned(code, table.exported);
+      unsigned(code, table.exported.length);
     });
   section(binary, 7, (code) => exportSection(code, module));
   if (table !== "imported")
     section(binary, 9, (code) => {
       append(code, [1, 0, 0x41, 0, 0x0b]);
-      unsigned(code, table.exported);
-      for (let i = 0; i < table.exported; i++) unsigned(code, i);
+      unsigned(code, table.exported.length);
+      for (const number of table.exported) unsigned(code, number);
     });
   section(binary, 10, (code) => {
     unsigned(code, functions.length);

@@ -33,11 +33,19 @@ export function printWasmModule(
   nests: readonly LoopNest[],
   options: WasmOptions,
 ): { module: Uint8Array; scratchBytes: number } {
-  const helpers = createHelpers(nests.length, options);
-  const kernels = nests.map((nest) => printKernel(nest, options, helpers.numberOf));
+  // Equal kernels have one body, which is printed once.
+  const distinct = new Map<LoopNest["body"], LoopNest>(nests.toReversed().map((nest) => [nest.body, nest]));
+  const bodies = [...new Set(nests.map(({ body }) => body))];
+  const helpers = createHelpers(bodies.length, options);
+  const kernels = bodies.flatMap((body) => {
+    const nest = distinct.get(body);
+    return nest ? [printKernel(nest, options, helpers.numberOf)] : [];
+  });
+  const numbers = new Map(bodies.map((body, number) => [body, number]));
+  const exported = nests.map(({ body }) => numbers.get(body) ?? 0);
   const scratchBytes = Math.max(0, ...nests.map((nest) => layOutScratch(nest).bytes));
   const functions = [...kernels, ...helpers.functions()];
-  return { module: encodeModule({ functions, table: { exported: nests.length }, exports: {} }), scratchBytes };
+  return { module: encodeModule({ functions, table: { exported }, exports: {} }), scratchBytes };
 }
 
 /** Helpers in the order in which they are first needed; they stand behind the kernels. */

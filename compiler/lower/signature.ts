@@ -1,0 +1,78 @@
+/**
+ * What of a kernel decides its schedule and its loops, as a text.
+ *
+ * In: a kernel and its tensors. Out: a key, and the kernel's tensors in the order in which the key counts them. What holds:
+ * kernels of one key differ in which tensors they touch and in nothing else. Definitions are functions of coordinates, so
+ * they are compared by what they give: for all coordinates at once, and at the first and the last ones.
+ */
+import { type Kernel, resolveStorage, type StoredTensor } from "../fusion/kernel.ts";
+import { createNumbering } from "../fusion/numbering.ts";
+import { type Index, index, variable } from "../nest/integer.ts";
+import type { Value } from "../value.ts";
+
+type Tensors = ReadonlyMap<number, StoredTensor>;
+
+export interface Signature {
+  readonly key: string;
+  readonly tensors: readonly number[];
+}
+
+const known = new WeakMap<Kernel, Map<Tensors, Signature>>();
+
+export function signatureOf(kernel: Kernel, tensors: Tensors): Signature {
+  const ofKernel = known.get(kernel) ?? new Map<Tensors, Signature>();
+  known.set(kernel, ofKernel);
+  const found = ofKernel.get(tensors) ?? makeSignature(kernel, tensors);
+  ofKernel.set(tensors, found);
+  return found;
+}
+
+function makeSignature(kernel: Kernel, tensors: Tensors): Signature {
+  const order = new Map<number, number>();
+  const ordinal = (tensor: number): number => {
+    const place = order.get(tensor) ?? order.size;
+    order.set(tensor, place);
+    return place;
+  };
+  const { numberOf, texts } = createNumbering(ordinal);
+  const results = kernel.accumulators.map((_, number): Value => ({ kind: "result", number }));
+  const roots = probes(kernel).flatMap(({ coordinates, along }) => [
+    ...kernel.accumulators.map(({ operator, body }) => `${operator} ${numberOf(body(coordinates, along))}`),
+    ...kernel.outputs.map(({ tensor, value }) => `${ordinal(tensor)} = ${numberOf(value(coordinates, results))}`),
+  ]);
+  const touched = [...order.keys()];
+  const shape = `${kernel.domain.join("x")} over ${kernel.extents.join("x")}${kernel.inPlace ? " in place" : ""}`;
+  const key = [shape, ...texts(), ...roots, ...describeTensors(touched, tensors)].join("\n");
+  return { key, tensors: touched };
+}
+
+interface Probe {
+  readonly coordinates: readonly Index[];
+  readonly along: readonly Index[];
+}
+
+function probes({ domain, extents }: Kernel): Probe[] {
+  const at = (of: (extent: number, name: string) => Index): Probe => ({
+    coordinates: domain.map((extent, d) => of(extent, `d${d}`)),
+    along: extents.map((extent, d) => of(extent, `r${d}`)),
+  });
+  return [
+    at((extent, name) => index(variable(name, extent))),
+    at(() => index(0)),
+    at((extent) => index(Math.max(0, extent - 1))),
+  ];
+}
+
+/** How tensors lie in memory, and which of them in the same memory. */
+export function describeTensors(ids: readonly number[], tensors: Tensors): string[] {
+  const memories = new Map<string, number>();
+  return ids.map((id) => {
+    const { shape = [], type, pitch, gap, storage } = tensors.get(id) ?? {};
+    const { tensor, offset } = resolveStorage(tensors, id);
+    const place = `${tensor.storage.kind === "state" ? tensor.storage.state : tensor.id}+${offset}`;
+    const memory = memories.get(place) ?? memories.size;
+    memories.set(place, memory);
+    const chunks = storage?.kind === "scratch" ? storage.chunks : 0;
+    return `${type} ${shape.join("x")} ${pitch ?? ""} ${gap ?? ""} ${storage?.kind} ${chunks} ${memory}`;
+  });
+}
