@@ -29,13 +29,13 @@ function together(): CheckedModel {
   const makesVector = ({ example }: { example: string }): boolean =>
     alone(example).layers.at(-2)?.outputShape.flat ?? false;
   const sliding = layerCatalogue.filter((entry) => !entry.keepsShape && !makesVector(entry));
-  const keeping = layerCatalogue.filter((entry) => entry.keepsShape && !isFormula(entry));
+  const keeping = layerCatalogue.filter((entry) => entry.keepsShape);
   const lines = [
     ...sliding.map(({ example }) => example),
     "concat {",
     ...keeping.map(({ example }) => `branch { ${example} }`),
     "}",
-    "pool avg 7",
+    "pool avg global",
     ...layerCatalogue.filter((entry) => !entry.keepsShape && makesVector(entry)).map(({ example }) => example),
     "fc 10",
   ];
