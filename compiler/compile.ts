@@ -14,7 +14,8 @@ import type { ExecutionPlan } from "./plan/plan.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import { backendFor } from "./schedule/backends.ts";
 import { makePlan } from "./makePlan.ts";
-import { type ScheduleOptions, scheduleProgram, type ScheduledProgram } from "./scheduleProgram.ts";
+import type { ScheduledProgram } from "./lower/scheduled.ts";
+import { type ScheduleOptions, scheduleProgram } from "./scheduleProgram.ts";
 import type { Target } from "./target.ts";
 
 export interface CompileOptions extends ScheduleOptions {
@@ -76,11 +77,5 @@ export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fus
 }
 
 export { makePlan } from "./makePlan.ts";
-export {
-  scheduleProgram,
-  type ScheduledDispatch,
-  type ScheduledKernel,
-  type ScheduledProgram,
-  usedSchedules,
-  usesOf,
-} from "./scheduleProgram.ts";
+export type { ScheduledDispatch, ScheduledKernel, ScheduledProgram } from "./lower/scheduled.ts";
+export { scheduleProgram, usedSchedules, usesOf } from "./scheduleProgram.ts";

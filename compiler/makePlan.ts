@@ -23,7 +23,8 @@ import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } 
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import type { Target } from "./target.ts";
-import { type ScheduledDispatch, type ScheduledProgram, usesOf } from "./scheduleProgram.ts";
+import type { ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
+import { usesOf } from "./scheduleProgram.ts";
 
 interface Layout {
   readonly buffers: PlanBuffer[];

@@ -7,6 +7,7 @@ import { type FusedGraph, type Kernel, resolveStorage, type StoredTensor } from 
 import { splitReduction } from "./fusion/split.ts";
 import { size } from "./graph/graph.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
+import type { ScheduledKernel, ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
 import { noSharing, type Sharing } from "./lower/sharing.ts";
 import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
 import { countAccesses } from "./nest/countAccesses.ts";
@@ -17,32 +18,9 @@ import { isContraction } from "./schedule/analysis.ts";
 import { backendFor } from "./schedule/backends.ts";
 import { type Chain, scratchTensors } from "./schedule/chains.ts";
 import { kernelKey } from "./schedule/kernelKey.ts";
-import { isLegal, type Subject } from "./schedule/legal.ts";
+import { isLegal, type Subject } from "./lower/legalSchedule.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
-
-export interface ScheduledKernel {
-  readonly kernel: Kernel;
-  readonly schedule: Schedule;
-  readonly name: string;
-  /** Into how many parts its chain cuts the first axis. */
-  readonly chunks?: number | undefined;
-  /** The key by which its schedule was given; undefined where it has the default one. */
-  readonly key?: string | undefined;
-}
-
-/** Kernels that run side by side, as one loop nest. */
-export interface ScheduledDispatch {
-  readonly name: string;
-  readonly kernels: readonly ScheduledKernel[];
-  readonly lowered: LoweredKernel;
-}
-
-export interface ScheduledProgram {
-  readonly name: string;
-  readonly dispatches: readonly ScheduledDispatch[];
-  readonly tensors: ReadonlyMap<number, StoredTensor>;
-}
 
 export interface ScheduleOptions {
   /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */

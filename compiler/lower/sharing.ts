@@ -41,8 +41,8 @@ export function createSharing(): Sharing {
     lower(how, inputs, make) {
       const { key, tensors } = keyOf(how, inputs);
       const template = templates.get(key);
-      const [{ name = "", header = [] } = {}] = inputs;
-      if (template) return instantiate(template, tensors, { name, header });
+      const [first] = inputs;
+      if (template && first) return instantiate(template, tensors, first);
       const lowered = make();
       templates.set(key, { lowered, tensors });
       return lowered;
@@ -73,7 +73,7 @@ function instantiate(
   head: { readonly name: string; readonly header: readonly string[] },
 ): LoweredKernel {
   return {
-    nest: { ...lowered.nest, ...head },
+    nest: { ...lowered.nest, name: head.name, header: head.header },
     tensors: lowered.tensors.map((tensor) => tensors[before.indexOf(tensor)] ?? -1),
   };
 }

@@ -6,7 +6,7 @@
  * cannot be lowered is left out.
  */
 import { planOfNests } from "../calibration/nestPlan.ts";
-import type { ScheduledProgram } from "../compile.ts";
+import type { ScheduledProgram } from "../lower/scheduled.ts";
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { InvariantError } from "../invariantError.ts";
 import { type LoweredKernel, lowerKernel } from "../lower/lowerKernel.ts";

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { readSchedule } from "../../compiler/schedule/legal.ts";
+import { readSchedule } from "../../compiler/lower/legalSchedule.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import type { DeviceDescription } from "../device/device.ts";
 import { reasonOf, RuntimeFailure, systemCode } from "../errors.ts";

@@ -5,11 +5,11 @@
  * obeys the rules by which schedules are made, so that it computes what the default one computes.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { cutAxes } from "../lower/axes.ts";
+import { cutAxes } from "./axes.ts";
 import { InvariantError } from "../invariantError.ts";
 import type { Target } from "../target.ts";
-import { analyse } from "./analysis.ts";
-import type { AxisStep, Schedule } from "./schedule.ts";
+import { analyse } from "../schedule/analysis.ts";
+import type { AxisStep, Schedule } from "../schedule/schedule.ts";
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
