@@ -7,8 +7,11 @@
  * whatever else a kernel needs is written by an earlier chain. A chain of one chunk takes small kernels of any kind.
  */
 import { type Kernel, resolveStorage, storageLength, type StoredTensor } from "../fusion/kernel.ts";
+import { readsOf } from "../fusion/group.ts";
+import { symbolicCoordinates } from "../fusion/inline.ts";
 import { size } from "../graph/graph.ts";
-import { add, type Index, index, multiply, subtract, substitute, variable } from "../nest/integer.ts";
+import { add, index, multiply, subtract, substitute, variable } from "../nest/integer.ts";
+import type { Value } from "../value.ts";
 import { type Access, analyse } from "./analysis.ts";
 import { axisName } from "./schedule.ts";
 import { depends, type MemoryRange, type MemoryUse, meet } from "./sideBySide.ts";
@@ -58,7 +61,16 @@ function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
   const { accesses, outputOperations } = analyse(kernel, tensors);
   const loads = accesses.filter(({ kind }) => kind !== "store");
   const asIndices = new Set<number>();
-  for (const { coordinates } of loads) for (const at of coordinates) indexedTensors(at, asIndices);
+  const coordinates = symbolicCoordinates(kernel.domain);
+  const along = kernel.extents.map((extent, d) => index(variable(axisName.reduction(d), extent)));
+  const results = kernel.accumulators.map((_, result): Value => ({ kind: "result", number: result }));
+  for (const value of [
+    ...kernel.accumulators.map(({ body }) => body(coordinates, along)),
+    ...kernel.outputs.map((output) => output.value(coordinates, results)),
+  ])
+    readsOf(value, (tensor, _, asIndex) => {
+      if (asIndex) asIndices.add(tensor);
+    });
   const read = new Set([...loads.map(({ tensor }) => tensor), ...asIndices]);
   const reads = [...read].map((tensor) => rangeOf(tensors, tensor));
   const writes = kernel.outputs.map(({ tensor }) => rangeOf(tensors, tensor));
@@ -70,16 +82,6 @@ function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
     indices: [...asIndices].map((tensor) => rangeOf(tensors, tensor)),
     isSmall: elementSteps(kernel, outputOperations) < smallWork,
   };
-}
-
-/** Tensors that are read as indices. */
-function indexedTensors(of: Index, found: Set<number>): void {
-  for (const { atom } of of.terms) {
-    if (atom.kind === "element") {
-      found.add(Number(atom.buffer));
-      indexedTensors(atom.at, found);
-    } else if (atom.kind !== "variable") indexedTensors(atom.of, found);
-  }
 }
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));

@@ -76,13 +76,17 @@ function startStates({ graphs }: ModelPrograms): Record<string, TypedArray> {
   );
 }
 
+const batchNumber = "control.batch";
 const run = ["initialise", "trainStep", "trainStep", "evaluateStep"];
 
 /** All states after two steps and an evaluation, their nests interpreted. */
 export function interpretSteps(of: ModelPrograms): Record<string, TypedArray> {
   const states = startStates(of);
-  for (const name of run)
+  for (const name of run) {
+    // An evaluation starts with the first of the test's batches.
+    if (name === "evaluateStep") states[batchNumber]?.fill(0);
     for (const program of of.programs.filter((one) => one.name === name)) interpretProgram(program, states);
+  }
   return states;
 }
 
@@ -103,7 +107,11 @@ export async function runSteps(of: ModelPrograms, device: Device): Promise<Recor
       const { buffer, offset } = placeOf(name);
       session.write(buffer, offset, words);
     }
-    for (const name of run) await session.run(name);
+    for (const name of run) {
+      const { buffer, offset } = placeOf(batchNumber);
+      if (name === "evaluateStep") session.write(buffer, offset, new Uint8Array(4));
+      await session.run(name);
+    }
     const flat = of.graphs.states.find(({ name }) => name === "parameters")?.shape.join();
     const read: Record<string, Float32Array | Uint32Array> = {};
     for (const [name, { buffer, offset, shape, type }] of Object.entries(plan.tensors)) {
