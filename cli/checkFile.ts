@@ -4,7 +4,7 @@
  * In: a path and values for the parameters of its models. Out: what the language makes of it. What holds: files that are
  * used lie in the folder of the file, links included.
  */
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { dirname, sep } from "node:path";
 import { checkText, type CheckResult } from "../language/index.ts";
 import { maximumSourceBytes, readSource } from "./readSource.ts";
@@ -20,19 +20,27 @@ export async function checkFile(path: string, { set }: CheckFlags): Promise<Chec
   return checkText(source, path, { set, readFile: readerBeside(path) });
 }
 
-/** Reads used files: regular ones of a program's size, inside the folder of `path`. */
+/** Reads used files: regular ones inside the folder of `path`, no more of them than of the file itself. */
 function readerBeside(path: string): (used: string) => string | undefined {
   return (used) => {
     try {
       const folder = realpathSync(dirname(path));
       const real = realpathSync(used);
       const isInside = real.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-      const status = statSync(real);
-      if (!isInside || !status.isFile() || status.size > maximumSourceBytes) return undefined;
-      return new TextDecoder().decode(readFileSync(real));
+      return isInside && statSync(real).isFile() ? new TextDecoder().decode(readBeginning(real)) : undefined;
     } catch {
       // The checker says which file is missing, and where it is used.
       return undefined;
     }
   };
+}
+
+function readBeginning(path: string): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(Math.min(fstatSync(file).size, maximumSourceBytes));
+    return bytes.subarray(0, readSync(file, bytes));
+  } finally {
+    closeSync(file);
+  }
 }

@@ -12,12 +12,22 @@ import { defineExplain } from "./commands/explain.ts";
 import { defineFmt } from "./commands/fmt.ts";
 import { defineProfile } from "./commands/profile.ts";
 import { defineTrain } from "./commands/train.ts";
+import { defineTune } from "./commands/tune.ts";
 import { type CommandContext, exitCode, type Perform } from "./context.ts";
 import { reportProblem } from "./reportProblem.ts";
 import { version } from "./version.ts";
 
 /** In the order of the help. */
-const commands = [defineCheck, defineFmt, defineTrain, defineCompile, defineExplain, defineProfile, defineDoctor];
+const commands = [
+  defineCheck,
+  defineFmt,
+  defineTrain,
+  defineCompile,
+  defineExplain,
+  defineProfile,
+  defineTune,
+  defineDoctor,
+];
 
 const examples = `
 Examples:

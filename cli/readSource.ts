@@ -1,17 +1,22 @@
 /**
  * Reads a `.cnn` file.
  *
- * In: the path as given. Out: its text, decoded leniently (the checker reports what is no text); or a `UserError`.
+ * In: the path as given. Out: its text, decoded leniently (the checker reports what is no text); or a `UserError`. What holds: of
+ * a file that has no end, or is no program by its size, only a beginning is read, and that is too long for the checker.
  */
 import { constants } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { nearest } from "../language/suggest.ts";
 import { reasonOf } from "../runtime/errors.ts";
 import { UserError } from "./userError.ts";
 
-/** No program is longer; what is, was named by mistake. */
+/** What is read of a file. A program has at most a million characters: what has so many bytes is longer in any encoding. */
 export const maximumSourceBytes = 4 * 2 ** 20;
+const CHUNK_BYTES = 2 ** 18;
+/** Between two looks at a pipe that has nothing yet. */
+const WAIT_MILLISECONDS = 20;
 
 /** The text of the file. Bytes that are not UTF-8 become U+FFFD; a byte order mark is dropped. */
 export async function readSource(path: string): Promise<string> {
@@ -21,14 +26,37 @@ export async function readSource(path: string): Promise<string> {
     try {
       const status = await file.stat();
       if (status.isDirectory()) throw await folderError(path);
-      if (status.size > maximumSourceBytes)
-        throw new UserError(`\`${path}\` has ${status.size} bytes: it is no program`, "Name a .cnn file.");
-      return new TextDecoder().decode(await file.readFile());
+      return new TextDecoder().decode(await readBeginning(file));
     } finally {
       await file.close();
     }
   } catch (problem) {
     throw problem instanceof UserError ? problem : await readError(path, problem);
+  }
+}
+
+/** The file's bytes, as many as `maximumSourceBytes` of them. */
+async function readBeginning(file: FileHandle): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for (let length = 0; length < maximumSourceBytes;) {
+    const chunk = await readChunk(file, Math.min(CHUNK_BYTES, maximumSourceBytes - length));
+    if (chunk.length === 0) break;
+    chunks.push(chunk);
+    length += chunk.length;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The next bytes, none at the end of the file. Waits for a pipe that somebody is going to write to. */
+async function readChunk(file: FileHandle, size: number): Promise<Buffer> {
+  for (;;) {
+    try {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(size), 0, size);
+      return buffer.subarray(0, bytesRead);
+    } catch (problem) {
+      if (!(problem instanceof Error) || !("code" in problem) || problem.code !== "EAGAIN") throw problem;
+      await sleep(WAIT_MILLISECONDS);
+    }
   }
 }
 

@@ -12,9 +12,17 @@ import { chooseDevice } from "../runtime/device/chooseDevice.ts";
 import type { Device } from "../runtime/device/device.ts";
 import { reasonOf } from "../runtime/errors.ts";
 import { openRunFolder, type RunFolder } from "../runtime/files/runFolder.ts";
+import { defaultCacheFolder } from "../runtime/files/cacheFolder.ts";
 import { curveText } from "../runtime/report/curveText.ts";
 import { createProgress } from "../runtime/report/progress.ts";
 import { stepsPerEpoch, train, type TrainingResult } from "../runtime/train/trainer.ts";
+import {
+  readNamedSchedules,
+  readTuned,
+  type Schedules,
+  schedulesToJson,
+  tunedPath,
+} from "../runtime/tune/schedules.ts";
 import type { TrainFlags } from "./commands/train.ts";
 import { type CommandContext, exitCode } from "./context.ts";
 import { continuation } from "./continuation.ts";
@@ -22,6 +30,7 @@ import { downloadMeter } from "./downloadMeter.ts";
 import { createInterruption, type Interruption } from "./interruption.ts";
 import { loadProgram, type LoadedProgram } from "./loadProgram.ts";
 import { restart } from "./restart.ts";
+import { tuneOn } from "./tuneProgram.ts";
 import { UserError } from "./userError.ts";
 import { version } from "./version.ts";
 
@@ -44,7 +53,11 @@ export async function trainProgram(file: string, flags: TrainFlags, context: Com
 }
 
 /** Options that would do nothing are mistakes. */
-function checkFlags(file: string, { data, device, threads }: TrainFlags, recipe: TrainingRecipe): void {
+function checkFlags(file: string, flags: TrainFlags, recipe: TrainingRecipe): void {
+  const { data, device, threads, schedules, tune, tuned } = flags;
+  if (schedules !== undefined && (tune || !tuned))
+    throw new UserError("--schedules says already which schedules to use", "Leave out --tune and --no-tuned.");
+  if (tune && !tuned) throw new UserError("--tune and --no-tuned contradict one another", "Leave one of them out.");
   if (data !== undefined && recipe.data.name !== "cifar10")
     throw new UserError(
       `\`${file}\` trains on ${recipe.data.name}, which is built in: --data has no meaning there`,
@@ -92,7 +105,7 @@ async function trainOn(job: Job): Promise<number> {
   const data = await readData(job);
   if (!data) return exitCode.interrupted;
   await folder.writeProgram(program.source);
-  await folder.writeRun(describeRun(job, data));
+  const schedules = await chooseSchedules(job);
   const { epochs, batch } = program.recipe;
   const progress = createProgress(context.out, { epochs, stepsPerEpoch: stepsPerEpoch(data.train.count, batch) });
   const interruption = createInterruption(() => {
@@ -102,7 +115,16 @@ async function trainOn(job: Job): Promise<number> {
     const { model, recipe } = program;
     const { signal } = interruption;
     const weights = job.weights ? { weights: job.weights } : {};
-    const training = train({ model, recipe, data, device, folder, progress, signal, fuse: flags.fuse, ...weights });
+    // Written when it is known which schedules are used.
+    let isTold = false;
+    const onSchedules = async (used: Schedules): Promise<void> => {
+      if (used.size > 0 && !isTold)
+        context.err.write(`schedules: ${used.size} tuned ones; --no-tuned trains without them\n`);
+      isTold = true;
+      await folder.writeRun({ ...describeRun(job, data), schedules: schedulesToJson(used) });
+    };
+    const options = { model, recipe, data, device, folder, progress, signal, fuse: flags.fuse, ...weights };
+    const training = train({ ...options, schedules, onSchedules });
     // `train` has compiled by now. Before that Ctrl-C ends the process at once: there is nothing to save.
     interruption.listen();
     const result = await training;
@@ -112,6 +134,18 @@ async function trainOn(job: Job): Promise<number> {
     await interruption.stop();
     progress.stop();
   }
+}
+
+/** Those that the user names; else those of the cache, tuned anew if asked for. */
+async function chooseSchedules({ flags, program, device, context }: Job): Promise<Schedules> {
+  if (flags.schedules !== undefined) return readNamedSchedules(flags.schedules);
+  if (!flags.tuned) return new Map();
+  const { model, recipe } = program;
+  if (flags.tune) await tuneOn({ model, recipe, device, fuse: flags.fuse, seconds: 60 }, context);
+  const path = tunedPath(defaultCacheFolder(), { device: device.description, cnnc: version() });
+  const { schedules, warning } = await readTuned(path);
+  if (warning !== undefined) context.err.write(`warning: ${warning}\n`);
+  return schedules;
 }
 
 /** Undefined if the user stopped it. */

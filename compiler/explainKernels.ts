@@ -5,9 +5,8 @@
  * numbers of the plan, which are those of the files that `cnnc compile` writes.
  */
 import type { Compilation, ScheduledDispatch, ScheduledKernel, ScheduledProgram } from "./compile.ts";
-import type { Kernel, StoredTensor } from "./fusion/kernel.ts";
+import { type Kernel, resolveStorage, type StoredTensor } from "./fusion/kernel.ts";
 import type { Graph } from "./graph/graph.ts";
-import { resolveStorage } from "./lower/bindings.ts";
 import { printNest } from "./nest/printNest.ts";
 import { originText } from "./plan/names.ts";
 import { printSchedule } from "./schedule/schedule.ts";

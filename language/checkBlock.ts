@@ -7,7 +7,7 @@
  */
 import type { Enclosure, Shape, Span } from "./checkedProgram.ts";
 import { shapeText } from "./checkedProgram.ts";
-import { isStatement } from "./checkLayer.ts";
+import { isLayer, isPlainLayer, isStatement } from "./checkLayer.ts";
 import type { Note } from "./diagnostic.ts";
 import { evaluate, printEvaluated, type Evaluated } from "./expressions.ts";
 import { layerCatalogue } from "./layerCatalogue.ts";
@@ -42,12 +42,18 @@ const valueWords: ReadonlySet<string> = new Set(
   ),
 );
 
+/** Layers that a block may be handed, to stand where its parameter stands: `relu`. */
+const plainLayers: readonly string[] = layerCatalogue.map(({ words }) => words).filter(isPlainLayer);
+
 const LITERALS = { string: "a string", matrix: "a matrix", maps: "maps with a size" } as const;
+
+const isValueWord = (word: string): boolean => valueWords.has(word) || plainLayers.includes(word);
 
 /** What a block's parameter takes. */
 const anyValue: ParameterType<Evaluated> = {
-  describe: "a number, a size or a word such as `same`",
+  describe: "a number, a size or a word such as `same` or `relu`",
   words: [],
+  takes: isValueWord,
   many: false,
   read: ([value], scope, what) => {
     const { span } = value;
@@ -56,13 +62,15 @@ const anyValue: ParameterType<Evaluated> = {
       return scope.report({ code: "CNN206", message, span, label: `this is ${LITERALS[value.kind]}` });
     }
     const found = evaluate(value, scope);
-    if (found?.kind !== "word" || valueWords.has(found.text)) return found;
+    if (found?.kind !== "word" || isValueWord(found.text)) return found;
     return scope.report({
       code: "CNN216",
       message: `\`${found.text}\` is not defined`,
       span,
       label: `expected ${anyValue.describe}`,
-      ...meant(found.text, [...scope.names.keys(), ...valueWords], span),
+      ...(isLayer(found.text)
+        ? { help: "only the name of a layer that needs no arguments can be a value" }
+        : meant(found.text, [...scope.names.keys(), ...valueWords, ...plainLayers], span)),
     });
   },
   print: printEvaluated,

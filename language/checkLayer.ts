@@ -5,16 +5,15 @@
  * model if everything before it has been understood. What holds: where something is wrong, exactly that is reported, and
  * checking goes on with the shape unknown, or with the one that any arguments would give.
  */
-import { findEntry, indexCatalogue, reportLater } from "./catalogue.ts";
+import { findEntry, indexCatalogue } from "./catalogue.ts";
 import type { CheckedLayer, Shape, Span } from "./checkedProgram.ts";
 import { placeIn } from "./checkRecipe.ts";
-import type { Reporter } from "./diagnostic.ts";
+import { printEvaluated } from "./expressions.ts";
 import { layerCatalogue } from "./layerCatalogue.ts";
-import type { CheckedCall, LayerEntry } from "./layerEntry.ts";
-import { laterLayers, laterOptions } from "./laterWords.ts";
+import type { CheckedCall } from "./layerEntry.ts";
 import { isMerge, mergeWords } from "./merges.ts";
 import { seen } from "./receptiveField.ts";
-import { bareName, bind, type BoundCall } from "./signature.ts";
+import { bind, type BoundCall } from "./signature.ts";
 import { meant, nearest } from "./suggest.ts";
 import type { Call } from "./syntaxTree.ts";
 import { lost, MAXIMUM_LAYERS, nextName, spend, whereIs, type Flow, type Place } from "./walk.ts";
@@ -26,20 +25,27 @@ export function isLayer(word: string): boolean {
   return catalogue.byWord.has(word);
 }
 
-/** True for a word that begins a statement: a layer, a merge, a block, a branch. */
-export function isStatement(word: string, { blocks }: Place): boolean {
+/** True for a layer that is complete without arguments, `relu`: its name may be the value of a parameter. */
+export function isPlainLayer(word: string): boolean {
+  const entry = catalogue.byWord.get(word)?.get("");
+  return entry !== undefined && Object.values(entry.arguments).every(({ required }) => !required);
+}
+
+/** True for a word that begins a statement: a layer, a merge, a block, a branch, a parameter that stands for a layer. */
+export function isStatement(word: string, { blocks, names }: Place): boolean {
   if (isLayer(word) || isMerge(word) || blocks.has(word)) return true;
-  return word === "branch" || word === "skip" || (laterLayers.has(word) && !laterOptions.has(word));
+  const value = names.get(word);
+  return word === "branch" || word === "skip" || (value?.kind === "word" && isPlainLayer(value.text));
 }
 
 /** Checks a layer, and adds it to the model. */
 export function checkLayer(call: Call, flow: Flow, place: Place): Flow {
   const { report, names } = place;
-  if (!isLayer(call.name.text)) return reportUnknownLayer(call, flow, place);
+  const { text } = call.name;
+  if (!isLayer(text)) return names.has(text) ? checkNamed(call, flow, place) : reportUnknownLayer(call, flow, place);
   const entry = findEntry(catalogue, call, report);
   if (entry === undefined) return lost(place, flow);
   const guess = entry.keepsShape ? flow.shape : undefined;
-  if (reportLaterOption(call, entry, report)) return lost(place, flow, guess);
   const bound = bind(call, entry, { names, input: flow.shape, report }, (word) => isStatement(word, place));
   if (bound === undefined) return lost(place, flow, guess);
   const { shape } = flow;
@@ -54,6 +60,22 @@ export function checkLayer(call: Call, flow: Flow, place: Place): Flow {
   const added = { ...rest, inputs: [flow], receptiveField: field, text: bound.text, span: words("") };
   const id = addLayer(added, call.name.text, bound, place);
   return id === undefined ? lost(place, flow) : { id, shape: checked.outputShape, sure: true, field, sides };
+}
+
+/** Checks the layer whose name is the value of a parameter: `activation`, where that is `relu`. */
+function checkNamed(call: Call, flow: Flow, place: Place): Flow {
+  const { text, span } = call.name;
+  const value = place.names.get(text);
+  if (value?.kind === "word" && isPlainLayer(value.text)) {
+    return checkLayer({ ...call, name: { text: value.text, span } }, flow, place);
+  }
+  if (value !== undefined) {
+    const given = printEvaluated(value);
+    const label = `its value is \`${given}\`, which ${isLayer(given) ? "needs arguments" : "is no layer"}`;
+    const help = "a parameter stands for a layer if its value is the name of one that needs no arguments: `relu`";
+    place.report({ code: "CNN201", message: `there is no layer \`${text}\``, span, label, help });
+  }
+  return lost(place, flow);
 }
 
 const sidesOf = ({ height, width }: Shape): readonly [number, number] => [height, width];
@@ -116,17 +138,12 @@ function reportUnknownLayer(call: Call, flow: Flow, place: Place): Flow {
   const { text, span } = call.name;
   const { unknown } = walk.session;
   if (unknown.has(call)) return lost(place, flow, shapeBehind(unknown.get(call), flow));
-  const later = laterLayers.get(text);
-  if (later !== undefined) {
-    reportLater(text, span, later, report);
-    return lost(place, flow);
-  }
   // Beyond what is ever shown, no time is spent on suggestions.
   if (unknown.size > MAXIMUM_SUGGESTIONS) {
     report({ code: "CNN201", message: `there is no layer \`${text}\``, span });
     return lost(place, flow);
   }
-  const known = [...place.blocks.keys(), ...catalogue.words, ...mergeWords, "input", ...laterLayers.keys()];
+  const known = [...place.blocks.keys(), ...catalogue.words, ...mergeWords, "input"];
   const own = synonym(text);
   const mend = own === undefined ? meant(text, known, span) : own;
   const near = own === undefined ? nearest(text, known) : undefined;
@@ -168,15 +185,4 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
 function synonym(word: string): { help: string } | undefined {
   const known = SYNONYMS.get(word.toLowerCase());
   return known === undefined ? undefined : { help: `it is called \`${known}\` here` };
-}
-
-function reportLaterOption(call: Call, entry: LayerEntry, report: Reporter): boolean {
-  for (const [index, group] of call.groups.entries()) {
-    const name = bareName(group);
-    const help = name === undefined || Object.hasOwn(entry.options, name) ? undefined : laterOptions.get(name);
-    if (name === undefined || help === undefined || index === 0) continue;
-    reportLater(name, group.span, help, report);
-    return true;
-  }
-  return false;
 }

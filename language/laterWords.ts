@@ -4,10 +4,7 @@
  * In: nothing, it is a table. Out: what to write meanwhile. What holds: a word here is in no catalogue.
  */
 
-/** Statements of a model. */
-export const laterLayers: ReadonlyMap<string, string> = new Map([]);
-
-/** Kinds of pooling, data and optimizers. */
+/** Kinds of data. */
 export const laterKinds: ReadonlyMap<string, string> = new Map([
   ["data cifar100", "there are `data cifar10` and `data shapes`"],
   ["data mnist", "there are `data cifar10` and `data shapes`"],
@@ -22,6 +19,3 @@ export const laterRecipe: ReadonlyMap<string, string> = new Map([
   ["ema", "leave it out: the trained weights are used as they are"],
   ["clip", "leave it out, or take a smaller `lr`"],
 ]);
-
-/** Options of any layer. */
-export const laterOptions: ReadonlyMap<string, string> = new Map([["mode", "padding is with zeros"]]);

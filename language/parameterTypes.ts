@@ -14,6 +14,8 @@ export interface ParameterType<T> {
   readonly describe: string;
   /** The words it takes, if it takes words. */
   readonly words: readonly string[];
+  /** True for other words that it takes too, such as names of layers. */
+  readonly takes?: (word: string) => boolean;
   /** True if it takes several values joined by commas. */
   readonly many: boolean;
   /** `what` names the argument or option in messages: `` `stride` ``. */

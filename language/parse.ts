@@ -23,7 +23,7 @@ const NOTHING: Program = { declarations: [] };
  */
 export function parse(text: string, given: Reporter, base = 0): Program {
   const report: Reporter = base === 0 ? given : (one) => given(moved(one, base));
-  if (text.length > MAXIMUM_LENGTH) return refuseLength(text, report);
+  if (text.length > MAXIMUM_LENGTH) return refuseLength(report);
   const rubbish = text.indexOf("\0");
   if (rubbish >= 0) return refuseBinary(rubbish, report);
   const tokens = tokenizeWithin(text, report);
@@ -38,12 +38,12 @@ function moved(report: Report, base: number): Report {
   return { ...report, span: { start: span.start + base, end: span.end + base } };
 }
 
-function refuseLength(text: string, report: Reporter): Program {
+function refuseLength(report: Reporter): Program {
   report({
     code: "CNN001",
     message: "the file is too long to be a program",
     span: { start: 0, end: 0 },
-    label: `${text.length.toLocaleString("en-US")} characters, at most ${MAXIMUM_LENGTH.toLocaleString("en-US")}`,
+    label: `it has more than ${MAXIMUM_LENGTH.toLocaleString("en-US")} characters`,
     help: "is it another file by mistake? Data belongs in files of its own",
   });
   return NOTHING;

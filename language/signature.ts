@@ -202,8 +202,12 @@ function readArguments(binding: Binding, group: ValueGroup, pending: string[], n
   return 1;
 }
 
+/** `unit relu` hands on a layer where `unit` needs an argument; where it needs none, the arrow is missing. */
 function takesWord({ signature }: Binding, key: string | undefined, word: string): boolean {
-  return key !== undefined && (signature.arguments[key]?.type.words.includes(word) ?? false);
+  const parameter = key === undefined ? undefined : signature.arguments[key];
+  if (parameter === undefined) return false;
+  const { type, required: must } = parameter;
+  return type.words.includes(word) || (must && type.takes?.(word) === true);
 }
 
 /** More values than there is room for, joined by commas. */

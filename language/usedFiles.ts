@@ -9,7 +9,6 @@ import type { Span } from "./checkedProgram.ts";
 import { blockSignature } from "./checkBlock.ts";
 import { isLayer } from "./checkLayer.ts";
 import type { Reporter } from "./diagnostic.ts";
-import { laterLayers } from "./laterWords.ts";
 import { isMerge } from "./merges.ts";
 import { parse } from "./parse.ts";
 import type { BlockDeclaration, Declaration, Identifier, UseDeclaration } from "./syntaxTree.ts";
@@ -107,7 +106,7 @@ function declare(blocks: Map<string, Block>, block: Block, span: Span, report: R
 const STRUCTURE: ReadonlySet<string> = new Set(["input", "branch", "skip"]);
 
 function isReserved(word: string): boolean {
-  return STRUCTURE.has(word) || isLayer(word) || isMerge(word) || laterLayers.has(word);
+  return STRUCTURE.has(word) || isLayer(word) || isMerge(word);
 }
 
 function reportReserved({ text, span }: Identifier, report: Reporter): void {

@@ -90,10 +90,23 @@ export function evenPadding([vertical, horizontal]: Pair): Padding {
  * larger than the window skips cells on purpose). Padding that is not reached does not count.
  */
 export function droppedSides(window: Window, input: Shape): Pair {
-  const dropped = ({ input: size, extent, stride, before, output }: Axis): number => {
-    if (stride > extent) return 0;
-    return Math.max(0, size + before - ((output - 1) * stride + extent));
-  };
   const [rows, columns] = axes(window, input);
   return [dropped(rows), dropped(columns)];
+}
+
+function dropped({ input, extent, stride, before, output }: Axis): number {
+  if (stride > extent) return 0;
+  return Math.max(0, input + before - ((output - 1) * stride + extent));
+}
+
+/** The smallest padding, at most half a window, with which windows reach every cell; undefined if there is none. */
+export function reachingPadding(window: Window, input: Shape): Pair | undefined {
+  const [rows, columns] = axes(window, input).map((axis) => {
+    for (let pad = axis.before; pad <= axis.extent / 2; pad++) {
+      const padded = { ...axis, before: pad, after: pad };
+      if (dropped({ ...padded, output: outputSize(padded, window.ceil) }) === 0) return pad;
+    }
+    return undefined;
+  });
+  return rows === undefined || columns === undefined ? undefined : [rows, columns];
 }

@@ -75,11 +75,13 @@ describe("imports", () => {
     model: ["graph", "operators"],
     reference: ["graph", "nest", "operators", "value.ts"],
     fusion: ["graph", "nest", "reference", "value.ts"],
-    schedule: ["fusion", "graph", "nest", "target.ts", "value.ts"],
-    lower: ["fusion", "graph", "nest", "schedule", "value.ts"],
+    rewrite: ["graph", "operators"],
+    schedule: ["fusion", "graph", "nest", "rewrite", "target.ts", "value.ts"],
+    lower: ["fusion", "graph", "invariantError.ts", "nest", "schedule", "target.ts", "value.ts"],
     print: ["graph", "nest"],
     plan: ["fusion", "graph", "lower", "nest", "schedule", "value.ts"],
     calibration: ["nest", "plan", "print", "target.ts"],
+    tuning: ["calibration", "fusion", "invariantError.ts", "lower", "plan", "schedule", "target.ts"],
   };
   const partOf = (file: string): string => file.split("/")[1] ?? "";
 

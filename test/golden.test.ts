@@ -51,7 +51,7 @@ describe("the manifest", () => {
     expect(manifest.operators["conv2d"]).toBeGreaterThanOrEqual(25);
     expect(manifest.operators["max_pool2d"]).toBeGreaterThanOrEqual(15);
     expect(manifest.operators["avg_pool2d"]).toBeGreaterThanOrEqual(15);
-    expect(Object.values(manifest.files).reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(1.5e6);
+    expect(Object.values(manifest.files).reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(1.6e6);
   });
 });
 

@@ -21,6 +21,9 @@ export interface TrainFlags extends CheckFlags {
   readonly device: DeviceKind;
   readonly threads?: number;
   readonly fuse: boolean;
+  readonly tune?: boolean;
+  readonly tuned: boolean;
+  readonly schedules?: string;
 }
 
 export function defineTrain(program: Command, perform: (work: Perform) => Promise<void>): void {
@@ -41,6 +44,9 @@ export function defineTrain(program: Command, perform: (work: Perform) => Promis
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option("--no-fuse", "a kernel for every operator (slower; the same results within rounding)")
+    .option("--tune", "find the fastest schedules first (up to a minute; `cnnc tune` has a time limit to set)")
+    .option("--no-tuned", "leave out schedules that were tuned earlier")
+    .option("--schedules <path>", "the schedules of an earlier run, by its folder: to repeat it to the bit")
     .action((file: string, flags: TrainFlags) =>
       perform(async (context) => (await import("../trainProgram.ts")).trainProgram(file, flags, context)),
     );

@@ -34,10 +34,20 @@ export interface Calibration {
   readonly inputs: readonly { readonly buffer: number; readonly length: number }[];
 }
 
-/** Units take a multiply-add or two a cycle and need four to eight cycles for each; registers are sixteen or more. */
-const chainShapes: readonly ChainShape[] = [8, 10, 12, 16].flatMap((chains) =>
-  [4, 16].map((unrolled) => ({ chains, unrolled })),
-);
+/**
+ * Units take a multiply-add or two a cycle and need four to eight cycles for each; registers are sixteen or more. Long turns hide
+ * the loop, short ones are all that some engines keep in registers; each costs a driver time to compile.
+ */
+const chainShapes: readonly ChainShape[] = (
+  [
+    [8, 16],
+    [10, 16],
+    [12, 4],
+    [12, 16],
+    [12, 32],
+    [16, 16],
+  ] as const
+).map(([chains, unrolled]) => ({ chains, unrolled }));
 
 /** Multiply-adds of one program, all lanes together: some milliseconds on a core. */
 const multiplyAdds = 2 ** 29;

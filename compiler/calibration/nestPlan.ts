@@ -1,7 +1,8 @@
 /**
- * Plans of single loop nests, without a model: for calibration.
+ * Plans of single loop nests, without a model: for calibration and tuning.
  *
- * In: nests. Out: a plan with a program for each, by the nest's name. What holds: bindings of one name are one buffer.
+ * In: nests. Out: a plan with a program for each, by the nest's name. What holds: bindings of one name are one buffer;
+ * `bufferOf` may give other names.
  */
 import type { LoopNest } from "../nest/loopNest.ts";
 import { printNest } from "../nest/printNest.ts";
@@ -13,11 +14,18 @@ import type { ExecutionPlan, PlanKernel } from "../plan/plan.ts";
 
 const elementBytes = { f32: 4, u32: 4, u8: 1 } as const;
 
-export function planOfNests(nests: readonly LoopNest[], target: Target): ExecutionPlan {
+export function planOfNests(
+  nests: readonly LoopNest[],
+  target: Target,
+  bufferOf: (nest: number, binding: number) => string = (nest, binding) => nests[nest]?.bindings[binding]?.name ?? "",
+): ExecutionPlan {
   const sizes = new Map<string, number>();
-  for (const { bindings } of nests)
-    for (const { name, type, length } of bindings)
+  nests.forEach(({ bindings }, nest) =>
+    bindings.forEach(({ type, length }, binding) => {
+      const name = bufferOf(nest, binding);
       sizes.set(name, Math.max(sizes.get(name) ?? 0, length * elementBytes[type]));
+    }),
+  );
   const names = [...sizes.keys()];
   const kernels = nests.map((nest, number): PlanKernel => ({
     name: nest.name,
@@ -40,8 +48,8 @@ export function planOfNests(nests: readonly LoopNest[], target: Target): Executi
         [
           {
             kernel,
-            bindings: bindings.map((binding) => ({
-              buffer: names.indexOf(binding.name),
+            bindings: bindings.map((binding, i) => ({
+              buffer: names.indexOf(bufferOf(kernel, i)),
               offset: 0,
               bytes: binding.length * elementBytes[binding.type],
             })),
@@ -55,5 +63,6 @@ export function planOfNests(nests: readonly LoopNest[], target: Target): Executi
 
 function printed(nest: LoopNest, target: Target): Pick<PlanKernel, "source" | "features"> {
   if (target.kind === "wasm") return { source: printNest(nest), features: [] };
-  return printWgsl(nest, { subgroups: target.subgroupSize > 0, subgroupSize: target.subgroupSize });
+  const { subgroupSize, software } = target;
+  return printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize, keepLoops: software });
 }

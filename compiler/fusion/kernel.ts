@@ -5,7 +5,7 @@
  * What holds: a kernel has one reduction space; outputs have the domain's shape; bodies and values read stored tensors
  * only (producers that were fused are already part of them).
  */
-import type { Origin } from "../graph/graph.ts";
+import { InvariantError, type Origin } from "../graph/graph.ts";
 import { type Index, rowMajorStrides } from "../nest/integer.ts";
 import type { ElementType } from "../nest/loopNest.ts";
 import type { ReductionOperator, Value } from "../value.ts";
@@ -65,6 +65,21 @@ export function storageStrides({ shape, pitch, gap = 0 }: Layout): number[] {
 export function storageLength(tensor: Layout): number {
   const last = tensor.shape.length === 1 ? tensor.pitch : undefined;
   return last ?? (storageStrides(tensor)[0] ?? 1) * (tensor.shape[0] ?? 1);
+}
+
+/** The stored tensor and element offset that an alias stands for. */
+export function resolveStorage(
+  tensors: ReadonlyMap<number, StoredTensor>,
+  id: number,
+): { tensor: StoredTensor; offset: number } {
+  let from = 0;
+  let tensor = tensors.get(id);
+  while (tensor?.storage.kind === "alias") {
+    from += tensor.storage.offset;
+    tensor = tensors.get(tensor.storage.of);
+  }
+  if (!tensor) throw new InvariantError(`tensor ${id} is not stored`);
+  return { tensor, offset: from };
 }
 
 export interface FusedGraph {

@@ -3,26 +3,11 @@
  *
  * What holds: tensors that lie in the same memory are one binding; it is writable if any kernel of the nest writes it.
  */
-import { type Kernel, storageLength, type StoredTensor } from "../fusion/kernel.ts";
+import { type Kernel, resolveStorage, storageLength, type StoredTensor } from "../fusion/kernel.ts";
 import { InvariantError } from "../graph/graph.ts";
 import type { Binding } from "../nest/loopNest.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
-
-/** The stored tensor and element offset that an alias stands for. */
-export function resolveStorage(
-  tensors: ReadonlyMap<number, StoredTensor>,
-  id: number,
-): { tensor: StoredTensor; offset: number } {
-  let from = 0;
-  let tensor = tensors.get(id);
-  while (tensor?.storage.kind === "alias") {
-    from += tensor.storage.offset;
-    tensor = tensors.get(tensor.storage.of);
-  }
-  if (!tensor) throw new InvariantError(`tensor ${id} is not stored`);
-  return { tensor, offset: from };
-}
 
 function storageKey(tensors: ReadonlyMap<number, StoredTensor>, id: number): string {
   const { tensor, offset: from } = resolveStorage(tensors, id);

@@ -36,8 +36,6 @@ export interface LoweredKernel {
 interface Shared {
   readonly names: Names;
   readonly bindings: Bindings;
-  /** Lanes are invocations: what is not spread over them is done by one. Else they may all do the same. */
-  readonly lanesDiffer: boolean;
   /** Scratch that holds the current chunk of a tensor. */
   readonly chunks: Map<number, Scratch>;
 }
@@ -59,7 +57,7 @@ export function lowerKernel(input: LoweringInput): LoweredKernel {
  * workgroup does the same part of all. What only they read lies in scratch.
  */
 export function lowerChained(inputs: readonly LoweringInput[], head: Pick<LoopNest, "name" | "header">): LoweredKernel {
-  const shared = share(inputs, false);
+  const shared = share(inputs);
   const lanes = inputs[0]?.schedule.lanes ?? 1;
   if (inputs.some(({ schedule }) => schedule.lanes !== lanes))
     throw new InvariantError(`${head.name}: kernels of different lanes cannot follow one another`);
@@ -109,12 +107,11 @@ function headOf({ name, header }: LoweringInput): Pick<LoopNest, "name" | "heade
   return { name, header };
 }
 
-function share(inputs: readonly LoweringInput[], lanesDiffer = true): Shared {
+function share(inputs: readonly LoweringInput[]): Shared {
   const names = createNames([workgroupName, laneName, subgroupLaneName]);
   const tensors = inputs[0]?.tensors ?? new Map();
   return {
     names,
-    lanesDiffer,
     chunks: new Map(),
     bindings: createBindings(
       inputs.map(({ kernel }) => kernel),
@@ -190,7 +187,7 @@ function lowerPart(input: LoweringInput, shared: Shared, workgroup: string): Par
     [...axes.tile].map(([axis, extent]) => [axis, tilePlaces(extent, axis === schedule.vector ? schedule.lanes : 1)]),
   );
   const lane = schedule.lanes > 1 ? index(variable(laneName, schedule.lanes)) : index(0);
-  const isForOneLane = shared.lanesDiffer && schedule.lanes > 1 && axes.threads.length === 0 && !schedule.vector;
+  const isForOneLane = schedule.lanes > 1 && axes.threads.length === 0 && !schedule.vector;
   const lowering: Lowering = {
     ...input,
     axes,

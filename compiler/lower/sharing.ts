@@ -42,7 +42,7 @@ export function createSharing(): Sharing {
       const { key, tensors } = keyOf(how, inputs);
       const template = templates.get(key);
       const [first] = inputs;
-      if (template && first) return instantiate(template, tensors, { name: first.name, header: first.header });
+      if (template && first) return instantiate(template, tensors, first);
       const lowered = make();
       templates.set(key, { lowered, tensors });
       return lowered;
@@ -73,7 +73,7 @@ function instantiate(
   head: { readonly name: string; readonly header: readonly string[] },
 ): LoweredKernel {
   return {
-    nest: { ...lowered.nest, ...head },
+    nest: { ...lowered.nest, name: head.name, header: head.header },
     tensors: lowered.tensors.map((tensor) => tensors[before.indexOf(tensor)] ?? -1),
   };
 }

@@ -5,11 +5,10 @@
  * kernels of one key differ in which tensors they touch and in nothing else. Definitions are functions of coordinates, so
  * they are compared by what they give: for all coordinates at once, and at the first and the last ones.
  */
-import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { type Kernel, resolveStorage, type StoredTensor } from "../fusion/kernel.ts";
 import { createNumbering } from "../fusion/numbering.ts";
 import { type Index, index, variable } from "../nest/integer.ts";
 import type { Value } from "../value.ts";
-import { resolveStorage } from "./bindings.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
 

@@ -5,8 +5,8 @@
  * lanes take each statement together, and every operation rounds to f32. It throws an `InvariantError`, with the
  * statement and the place, on a store outside its buffer, an integer outside its promised range, a read of scratch that nobody
  * wrote, and where lanes or workgroups race: one reads or overwrites what another wrote with no barrier between.
- * A load outside its buffer gives NaN (nestMemory.ts says why). What a store's `where` masks is not evaluated; both sides
- * of a `select` are.
+ * A load outside its buffer gives NaN (nestMemory.ts says why). What a store's `where` masks is not evaluated, nor the side
+ * of a `select` that is not chosen.
  */
 import { InvariantError } from "../invariantError.ts";
 import { applyBinary, applyMultiplyAdd, applyUnary, compare } from "./arithmetic.ts";
@@ -196,10 +196,8 @@ function compileExpression(machine: Machine, expression: Expression): Evaluate {
       const condition = compileCondition(machine, expression.condition);
       const then = compileExpression(machine, expression.then);
       const otherwise = compileExpression(machine, expression.otherwise);
-      return (lane) => {
-        const [a, b] = [then(lane), otherwise(lane)];
-        return condition(lane) ? a : b;
-      };
+      // A load that a test keeps out may be of what another workgroup is writing.
+      return (lane) => (condition(lane) ? then(lane) : otherwise(lane));
     }
     case "random": {
       const [a, b, c] = expression.counters.map((counter) => compileIndex(machine, counter));

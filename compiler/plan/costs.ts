@@ -5,10 +5,10 @@
  * definitions and distinct bytes in memory. What holds: nothing here depends on how axes are cut; what a schedule computes
  * or reads twice counts once.
  */
-import { type Accumulator, type Kernel, storageLength, type StoredTensor } from "../fusion/kernel.ts";
+import { type Accumulator, type Kernel, resolveStorage, storageLength, type StoredTensor } from "../fusion/kernel.ts";
 import { mapOperands, type Operand } from "../fusion/operands.ts";
 import { size } from "../graph/graph.ts";
-import { resolveStorage } from "../lower/bindings.ts";
+
 import { createTermTable, type Resolver, resultVariable, type Term } from "../lower/terms.ts";
 import { evaluate, type Index, index, offset, rowMajorStrides, variable, variablesOf } from "../nest/integer.ts";
 import { analyse } from "../schedule/analysis.ts";

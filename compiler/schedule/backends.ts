@@ -9,7 +9,8 @@ import { type Chain, planChains } from "./chains.ts";
 import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
-import { scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
+import { candidatesForWasm, mostCandidates } from "./wasmCandidates.ts";
+import { candidatesForWgsl, scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
@@ -25,6 +26,13 @@ export interface Backend<T extends Target = Target> {
     target: T,
     chunks?: number,
   ) => Schedule;
+  /** Schedules worth measuring, the default one first, likely ones before others, all of them different. */
+  readonly candidates: (
+    kernel: Kernel,
+    tensors: ReadonlyMap<number, StoredTensor>,
+    target: T,
+    chunks?: number,
+  ) => readonly Schedule[];
   /** Which kernels run one after another in a dispatch; not given: none. */
   readonly chain?: (kernels: readonly Kernel[], tensors: ReadonlyMap<number, StoredTensor>) => readonly Chain[];
 }
@@ -36,6 +44,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
     split: splitForWasm,
     place: padPlanes,
     schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
+    candidates: (kernel, tensors, _, chunks) => candidatesForWasm(kernel, tensors, chunks),
     chain: planChains,
   },
   wgsl: {
@@ -43,6 +52,10 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
     split: splitForWgsl,
     place: padRows,
     schedule: scheduleForWgsl,
+    candidates: (kernel, tensors, target) =>
+      candidatesForWgsl(kernel, tensors, target)
+        .slice(0, mostCandidates)
+        .map(({ schedule }) => schedule),
   },
 };
 

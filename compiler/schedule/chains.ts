@@ -6,11 +6,12 @@
  * its kernels. What holds: a kernel of a chain reads of what the chain writes only what was written in its own chunk;
  * whatever else a kernel needs is written by an earlier chain. A chain of one chunk takes small kernels of any kind.
  */
-import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { storageLength } from "../fusion/kernel.ts";
+import { type Kernel, resolveStorage, storageLength, type StoredTensor } from "../fusion/kernel.ts";
+import { readsOf } from "../fusion/group.ts";
+import { symbolicCoordinates } from "../fusion/inline.ts";
 import { size } from "../graph/graph.ts";
-import { resolveStorage } from "../lower/bindings.ts";
-import { add, type Index, index, multiply, subtract, substitute, variable } from "../nest/integer.ts";
+import { add, index, multiply, subtract, substitute, variable } from "../nest/integer.ts";
+import type { Value } from "../value.ts";
 import { type Access, analyse } from "./analysis.ts";
 import { axisName } from "./schedule.ts";
 import { depends, type MemoryRange, type MemoryUse, meet } from "./sideBySide.ts";
@@ -29,8 +30,8 @@ interface Member {
   readonly kernel: Kernel;
   readonly use: MemoryUse;
   readonly accesses: readonly Access[];
-  /** How many of the reads are of values; those after them are of indices. */
-  readonly plainReads: number;
+  /** What it reads as indices. */
+  readonly indices: readonly MemoryRange[];
   readonly isSmall: boolean;
 }
 
@@ -46,7 +47,7 @@ const mostLeft = 48;
 const mostChunkElements = 1 << 18;
 
 /** Elements times steps of the reduction, with the work that outputs take. */
-export function workOf({ domain, extents, accumulators }: Kernel, outputOperations: number): number {
+function elementSteps({ domain, extents, accumulators }: Kernel, outputOperations: number): number {
   return size(domain) * (size(extents) * Math.max(1, accumulators.length) + outputOperations / 8);
 }
 
@@ -59,9 +60,18 @@ function rangeOf(tensors: Tensors, id: number): MemoryRange {
 function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
   const { accesses, outputOperations } = analyse(kernel, tensors);
   const loads = accesses.filter(({ kind }) => kind !== "store");
-  const read = new Set(loads.map(({ tensor }) => tensor));
-  const plainReads = read.size;
-  for (const { coordinates } of loads) for (const at of coordinates) indexedTensors(at, read);
+  const asIndices = new Set<number>();
+  const coordinates = symbolicCoordinates(kernel.domain);
+  const along = kernel.extents.map((extent, d) => index(variable(axisName.reduction(d), extent)));
+  const results = kernel.accumulators.map((_, result): Value => ({ kind: "result", number: result }));
+  for (const value of [
+    ...kernel.accumulators.map(({ body }) => body(coordinates, along)),
+    ...kernel.outputs.map((output) => output.value(coordinates, results)),
+  ])
+    readsOf(value, (tensor, _, asIndex) => {
+      if (asIndex) asIndices.add(tensor);
+    });
+  const read = new Set([...loads.map(({ tensor }) => tensor), ...asIndices]);
   const reads = [...read].map((tensor) => rangeOf(tensors, tensor));
   const writes = kernel.outputs.map(({ tensor }) => rangeOf(tensors, tensor));
   return {
@@ -69,19 +79,9 @@ function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
     kernel,
     use: { reads, writes, accesses: accesses.length, steps: 0 },
     accesses: loads,
-    plainReads,
-    isSmall: workOf(kernel, outputOperations) < smallWork,
+    indices: [...asIndices].map((tensor) => rangeOf(tensors, tensor)),
+    isSmall: elementSteps(kernel, outputOperations) < smallWork,
   };
-}
-
-/** Tensors that are read as indices. */
-function indexedTensors(of: Index, found: Set<number>): void {
-  for (const { atom } of of.terms) {
-    if (atom.kind === "element") {
-      found.add(Number(atom.buffer));
-      indexedTensors(atom.at, found);
-    } else if (atom.kind !== "variable") indexedTensors(atom.of, found);
-  }
 }
 
 const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
@@ -124,9 +124,15 @@ function written({ members }: Growing): number {
   return members.reduce((sum, { kernel }) => sum + size(kernel.domain) * kernel.outputs.length, 0);
 }
 
+/** Whether a kernel writes what another reads as indices: those are taken for the same all through a nest. */
+function givesIndexTo(writer: Member, reader: Member): boolean {
+  return meet(writer.use.writes, reader.indices);
+}
+
 /** The chunks with which the kernel may join a chain, or 0. */
 function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
   const { members, chunks: before, isSmall } = chain;
+  if (members.some((other) => givesIndexTo(other, member) || givesIndexTo(member, other))) return 0;
   if (isSmall) return member.isSmall ? 1 : 0;
   const extent = member.kernel.domain[0] ?? 1;
   const chunks = greatestDivisor(before, extent);
@@ -141,8 +147,7 @@ function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
     if (!meet([rangeOf(tensors, access.tensor)], writes)) return true;
     return outputs.has(sourceOf(access.tensor, tensors)) && isLocal(access, extent, chunks, tensors);
   });
-  // What it looks up by an index may be anywhere.
-  return isFine && !meet(member.use.reads.slice(member.plainReads), writes) ? chunks : 0;
+  return isFine ? chunks : 0;
 }
 
 /** What one pass over the open kernels found: the chain, and what must run before it. */

@@ -108,8 +108,14 @@ const footprints = new WeakMap<Stream, Map<string, Footprint>>();
 
 /** Of the first tile; `unrolled` gives the extent of each unrolled axis. */
 export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>, roll?: Roll): Footprint {
-  const axes = [...unrolled].filter(([axis, extent]) => extent > 1 && stream.along.has(axis));
-  const key = `${axes.map(([axis, extent]) => `${axis}:${extent}`).join(" ")} ${roll ? `${roll.axis}:${roll.step}` : ""}`;
+  const axes: (readonly [string, number])[] = [];
+  let key = roll ? `${roll.axis}:${roll.step}` : "";
+  for (const entry of unrolled) {
+    const [axis, extent] = entry;
+    if (extent === 1 || !stream.along.has(axis)) continue;
+    axes.push(entry);
+    key += ` ${axis}:${extent}`;
+  }
   const known = footprints.get(stream) ?? new Map<string, Footprint>();
   footprints.set(stream, known);
   const found = known.get(key) ?? countElements(stream, axes, roll);
@@ -122,18 +128,27 @@ function countElements(stream: Stream, axes: readonly (readonly [string, number]
   for (const [axis, extent] of axes) {
     const movement = stream.along.get(axis);
     if (!movement) continue;
-    const steps = Array.from({ length: extent }, (_, i) => placeAt(movement, i));
-    places = new Set([...places].flatMap((place) => steps.map((step) => place + step)));
+    const moved = new Set<number>();
+    for (let i = 0; i < extent; i++) {
+      const step = placeAt(movement, i);
+      for (const place of places) moved.add(place + step);
+    }
+    places = moved;
   }
   const all = places.size;
   const movement = roll && stream.along.get(roll.axis);
   if (roll && movement?.kind === "stride") {
     const shift = movement.stride * roll.step;
-    places = new Set([...places].filter((place) => !places.has(place + shift)));
+    const fresh = new Set<number>();
+    for (const place of places) if (!places.has(place + shift)) fresh.add(place);
+    places = fresh;
   }
   const elements = places.size;
   const perQuad = new Map<number, number>();
-  for (const place of places) perQuad.set(Math.floor(place / 4), (perQuad.get(Math.floor(place / 4)) ?? 0) + 1);
+  for (const place of places) {
+    const quad = Math.floor(place / 4);
+    perQuad.set(quad, (perQuad.get(quad) ?? 0) + 1);
+  }
   const enough = stream.isStore ? 4 - paddingReached(stream, axes) : 2;
   let quads = 0;
   let singles = 0;

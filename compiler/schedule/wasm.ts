@@ -6,7 +6,6 @@
  * contiguous loads; padded operands staged once; short loop bodies; fixed chunks for the threads.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
-import { factorOf, type Index, index, substitute, variable } from "../nest/integer.ts";
 import {
   type Access,
   type Analysis,
@@ -18,6 +17,7 @@ import {
   windowStep,
 } from "./analysis.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
+import { chooseStages, chunkExtent } from "./wasmStages.ts";
 
 const lanes = 4;
 const vectorRegisters = 15;
@@ -26,7 +26,8 @@ const bodySize = 40;
 const mostChunks = 64;
 /** Element steps that are worth a chunk of their own. */
 const chunkWork = 8192;
-const largestStage = 1 << 18;
+/** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
+const mostMapPoints = 48;
 
 const ceilDivide = (a: number, b: number): number => Math.ceil(a / b);
 
@@ -48,9 +49,32 @@ function loadCost(access: Access, axis: string): number {
   return stride === undefined ? 5 : 8;
 }
 
+/**
+ * What the rules leave open, for tuning. Ranks are places in an order of the rules' own, the default first.
+ */
+export interface WasmVariant {
+  /** Rank of the vector axis. */
+  readonly vector: number;
+  /** Rank of the register tile. */
+  readonly tile: number;
+  /** Multiply-adds of one loop body. */
+  readonly body: number;
+  /** Elements (of vectors: vectors) that the body of a map computes at most. */
+  readonly points: number;
+  /** Whether the images of a weight's gradient are the outermost loop. */
+  readonly imagesOutside: boolean;
+}
+
+export const defaultVariant: WasmVariant = {
+  vector: 0,
+  tile: 0,
+  body: bodySize,
+  points: mostMapPoints,
+  imagesOutside: true,
+};
+
 /** The axis whose consecutive elements become lanes: the one with the cheapest loads and stores and the least waste. */
-function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
-  let best: { axis: string; cost: number } | undefined;
+function chooseVector(kernel: Kernel, analysis: Analysis, rank: number): string | undefined {
   // Loads are counted for a whole tile where its places are singled out, stores for one place.
   const stores = analysis.axes.reduce(
     (count, { name, extent }) => count * (analysis.enumerated.has(name) ? extent : windowStep(analysis, name)),
@@ -61,15 +85,18 @@ function chooseVector(kernel: Kernel, analysis: Analysis): string | undefined {
   const times = ({ kind }: Access): number =>
     (kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05) * (kind === "store" ? stores : 1);
   const scalarCost = lanes * analysis.accesses.reduce((sum, access) => sum + times(access), operations);
+  const found: { axis: string | undefined; cost: number }[] = [{ axis: undefined, cost: scalarCost }];
   for (const axis of analysis.axes) {
     if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
     const waste = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
     let cost = operations;
     for (const access of analysis.accesses)
       cost += times(access) * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
-    if (best === undefined || cost * waste < best.cost - 1e-9) best = { axis: axis.name, cost: cost * waste };
+    found.push({ axis: axis.name, cost: cost * waste });
   }
-  return best && best.cost < scalarCost ? best.axis : undefined;
+  // Of equal ones the first; a sum's rounding is no difference.
+  const ranked = found.toSorted((a, b) => (Math.abs(a.cost - b.cost) < 1e-9 ? 0 : a.cost - b.cost));
+  return ranked[Math.min(rank, ranked.length - 1)]?.axis;
 }
 
 function mayVectorise(kernel: Kernel, axis: Axis): boolean {
@@ -85,7 +112,7 @@ interface Tile {
 }
 
 /** Tile of registers over at most two domain axes that gives the fewest instructions a product. */
-function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefined): Tile {
+function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefined, rank: number): Tile {
   const unit = (axis: string): number => (axis === vector ? lanes : 1);
   const options = (axis: Axis): number[] => {
     const most = Math.min(12, Math.ceil(axis.extent / unit(axis.name)));
@@ -100,6 +127,7 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
     tile: { steps: new Map(vector ? [[vector, Math.min(lanes, extentOf(analysis, vector))]] : []), products: 1 },
     cost: Infinity,
   };
+  const others: { tile: Tile; cost: number }[] = [];
   const consider = (choice: readonly (readonly [Axis, number])[]): void => {
     const counts = new Map(choice.map(([axis, step]) => [axis.name, ceilDivide(step, unit(axis.name))]));
     const products = [...counts.values()].reduce((a, b) => a * b, 1) * kernel.accumulators.length;
@@ -117,11 +145,9 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
     for (const [axis, step] of choice) waste *= (ceilDivide(axis.extent, step) * step) / axis.extent;
     // Two loads issue with two products; a short body pays for its loop.
     const cost = ((loads + products + 3) / products) * waste;
-    if (cost < best.cost - 1e-9 || (cost < best.cost + 1e-9 && products > best.tile.products))
-      best = {
-        tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products },
-        cost,
-      };
+    const priced = { tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products }, cost };
+    others.push(priced);
+    if (cost < best.cost - 1e-9 || (cost < best.cost + 1e-9 && products > best.tile.products)) best = priced;
   };
   for (const first of domain)
     for (const a of options(first)) {
@@ -134,7 +160,9 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
               [second, b],
             ]);
     }
-  return best.tile;
+  if (rank === 0) return best.tile;
+  const ranked = others.filter((other) => other !== best).toSorted((a, b) => a.cost - b.cost);
+  return ranked[rank - 1]?.tile ?? best.tile;
 }
 
 /** Steps of the reduction axes: which are unrolled, and by how much. The vector axis keeps multiples of four lanes. */
@@ -142,13 +170,18 @@ function chooseReduction(
   analysis: Analysis,
   vector: string | undefined,
   products: number,
+  body: number,
 ): { unroll: ReadonlyMap<string, number>; order: readonly Axis[] } {
   const axes = analysis.axes.filter((axis) => !axis.isDomain && axis.extent > 1);
   const unroll = new Map<string, number>();
   let size = products;
+  for (const axis of axes.filter(({ name }) => name !== vector && analysis.enumerated.has(name))) {
+    unroll.set(axis.name, axis.extent);
+    size *= axis.extent;
+  }
   const vectorAxis = axes.find((axis) => axis.name === vector);
   if (vectorAxis) {
-    const most = Math.max(lanes, lanes * Math.floor(bodySize / Math.max(1, size)));
+    const most = Math.max(lanes, lanes * Math.floor(body / Math.max(1, size)));
     const whole = vectorAxis.extent <= 2 * most;
     const step = whole
       ? vectorAxis.extent
@@ -156,17 +189,13 @@ function chooseReduction(
     unroll.set(vectorAxis.name, step);
     size *= ceilDivide(step, lanes);
   }
-  for (const axis of axes.filter(({ name }) => name !== vector && analysis.enumerated.has(name))) {
-    unroll.set(axis.name, axis.extent);
-    size *= axis.extent;
-  }
   // Long axes become the innermost loops, short ones are unrolled from the shortest on while the body stays small.
   const rest = axes
     .filter((axis) => axis !== vectorAxis && !unroll.has(axis.name))
     .toSorted((a, b) => b.extent - a.extent);
   for (const axis of rest.toReversed()) {
-    if (size * axis.extent > bodySize && axis !== rest[0]) continue;
-    const step = largestDivisor(axis.extent, Math.floor(bodySize / size));
+    if (size * axis.extent > body && axis !== rest[0]) continue;
+    const step = largestDivisor(axis.extent, Math.floor(body / size));
     unroll.set(axis.name, step);
     size *= step;
   }
@@ -195,61 +224,19 @@ function chooseGrid(analysis: Analysis, vector: string | undefined, tile: Readon
   return grid;
 }
 
-function chunkExtent(grid: readonly AxisStep[], axis: Axis): number {
-  return grid.find((entry) => entry.axis === axis.name)?.step ?? axis.extent;
-}
+/** Places and taps that are written out one by one: two phases along each axis with three taps each. */
+const mostSingledOut = 36;
 
-/** Operands that tests guard (padding, strides of gradients) are copied once, zeros included, into scratch. */
-function chooseStages(
-  analysis: Analysis,
-  grid: readonly AxisStep[],
-  loops: readonly AxisStep[],
-  depth: number,
-): Schedule["stage"] {
-  const guarded = new Set(
-    analysis.accesses.flatMap((access) => (access.guarded && access.operand !== undefined ? [access.operand] : [])),
-  );
-  const remaining = (axis: Axis): number =>
-    loops.slice(0, depth).findLast((loop) => loop.axis === axis.name)?.step ?? chunkExtent(grid, axis);
-  return [...guarded].flatMap((operand) => {
-    const elements = boxElements(analysis, analysis.operands.get(operand) ?? [], remaining);
-    return elements !== undefined && elements <= largestStage ? [{ operand, depth }] : [];
-  });
-}
-
-/** Elements of the box that holds all places of an operand; undefined where what is cut outside is divided. */
-function boxElements(
-  { axes }: Analysis,
-  places: readonly (readonly Index[])[],
-  remaining: (axis: Axis) => number,
-): number | undefined {
-  const isCut = new Set(axes.filter((axis) => remaining(axis) < axis.extent).map(({ name }) => name));
-  const extents = new Map(axes.map((axis) => [axis.name, index(variable(axis.name, remaining(axis)))]));
-  let elements = 1;
-  for (let d = 0; d < (places[0]?.length ?? 0); d++) {
-    const inside = places.map((coordinates) => substitute(coordinates[d] ?? index(0), (name) => extents.get(name)));
-    const divides = places.some((coordinates) => {
-      const of = coordinates[d] ?? index(0);
-      return [...isCut].some((name) => factorOf(of, name) === undefined);
-    });
-    if (divides) return undefined;
-    elements *= Math.max(...inside.map((of) => of.maximum)) - Math.min(...inside.map((of) => of.minimum)) + 1;
-  }
-  return elements;
-}
-
-/** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
-const mostMapPoints = 48;
-
-function scheduleMap(kernel: Kernel, analysis: Analysis, given?: readonly AxisStep[]): Schedule {
-  const vector = chooseVector(kernel, analysis);
+function scheduleMap(kernel: Kernel, analysis: Analysis, variant: WasmVariant, given?: readonly AxisStep[]): Schedule {
+  const vector = chooseVector(kernel, analysis, variant.vector);
   const tile = new Map<string, number>();
   for (const axis of analysis.axes) {
     const window = windowStep(analysis, axis.name);
-    if (analysis.enumerated.has(axis.name) && axis.extent <= mostMapPoints) tile.set(axis.name, axis.extent);
+    if (analysis.enumerated.has(axis.name) && axis.extent <= variant.points) tile.set(axis.name, axis.extent);
     else tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
   }
-  if (vector !== undefined) tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, vector));
+  if (vector !== undefined)
+    tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, { vector, points: variant.points }));
   const grid = given ?? chooseGrid(analysis, vector, tile);
   const loops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = tile.get(axis.name) ?? 1;
@@ -265,10 +252,15 @@ function scheduleMap(kernel: Kernel, analysis: Analysis, given?: readonly AxisSt
 }
 
 /** Elements of the vector axis that one turn computes: a short row whole, of longer ones as much as stays in registers. */
-function vectorStep(kernel: Kernel, extent: number, tile: ReadonlyMap<string, number>, vector: string): number {
+function vectorStep(
+  kernel: Kernel,
+  extent: number,
+  tile: ReadonlyMap<string, number>,
+  { vector, points: mostPoints }: { readonly vector: string; readonly points: number },
+): number {
   let points = 1;
   for (const [axis, step] of tile) if (axis !== vector) points *= step;
-  const most = lanes * Math.max(1, Math.min(8, Math.floor(mostMapPoints / points)));
+  const most = lanes * Math.max(1, Math.min(8, Math.floor(mostPoints / points)));
   if (kernel.inPlace) return divisorsOf(extent).findLast((d) => d % lanes === 0 && d <= Math.min(16, most)) ?? lanes;
   if (extent <= most || (points === 1 && extent <= 2 * most)) return extent;
   // The last piece overlaps the one before it: of the steps that do least twice, the longest.
@@ -287,18 +279,24 @@ function finish(
   return vector === undefined ? { lanes: 1, ...common } : { lanes, vector, ...common };
 }
 
-function scheduleReduction(kernel: Kernel, analysis: Analysis, given?: readonly AxisStep[]): Schedule {
-  const vector = chooseVector(kernel, analysis);
-  const tile = chooseTile(kernel, analysis, vector);
+function scheduleReduction(
+  kernel: Kernel,
+  analysis: Analysis,
+  variant: WasmVariant,
+  given?: readonly AxisStep[],
+): Schedule {
+  const vector = chooseVector(kernel, analysis, variant.vector);
+  const tile = chooseTile(kernel, analysis, vector, variant.tile);
   const steps = new Map(tile.steps);
   if (vector && !steps.has(vector) && analysis.axes.some((axis) => axis.name === vector && axis.isDomain))
     steps.set(vector, lanes);
-  const { unroll, order } = chooseReduction(analysis, vector, tile.products);
+  const { unroll, order } = chooseReduction(analysis, vector, tile.products, variant.body);
   const grid = given ?? chooseGrid(analysis, vector, steps);
   const reductionCount = analysis.axes.filter((axis) => !axis.isDomain).length;
   const vectorReduces = analysis.axes.some((axis) => axis.name === vector && !axis.isDomain);
   // A weight's gradient goes through the images one by one, so that each image is read while it is in the cache.
-  const outer = vectorReduces && reductionCount >= 3 ? order.filter((axis) => axis.name === "r0") : [];
+  const outer =
+    variant.imagesOutside && vectorReduces && reductionCount >= 3 ? order.filter((axis) => axis.name === "r0") : [];
   const inner = order.filter((axis) => !outer.includes(axis));
   const domainLoops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = steps.get(axis.name) ?? 1;
@@ -316,7 +314,12 @@ function scheduleReduction(kernel: Kernel, analysis: Analysis, given?: readonly 
 }
 
 /** `chunks`: the grid cuts the first axis into so many parts, and no other. */
-export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>, chunks?: number): Schedule {
+export function scheduleForWasm(
+  kernel: Kernel,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  chunks?: number,
+  variant: WasmVariant = defaultVariant,
+): Schedule {
   const analysis = analyse(kernel, tensors);
   const grid = chunks === undefined ? undefined : chunkGrid(kernel, chunks);
   // What a chunk has of the first axis is all that a tile can take.
@@ -327,9 +330,13 @@ export function scheduleForWasm(kernel: Kernel, tensors: ReadonlyMap<number, Sto
         axes: analysis.axes.map((axis) => (axis.name === first.axis ? { ...axis, extent: first.step } : axis)),
       }
     : analysis;
-  return kernel.accumulators.length === 0
-    ? scheduleMap(kernel, inChunk, grid)
-    : scheduleReduction(kernel, inChunk, grid);
+  if (kernel.accumulators.length === 0) return scheduleMap(kernel, inChunk, variant, grid);
+  const singledOut = analysis.axes.reduce(
+    (places, { name, extent }) => (analysis.enumerated.has(name) ? places * extent : places),
+    1,
+  );
+  const plain = singledOut > mostSingledOut ? { ...inChunk, enumerated: new Set<string>() } : inChunk;
+  return scheduleReduction(kernel, plain, variant, grid);
 }
 
 function chunkGrid({ domain }: Kernel, chunks: number): AxisStep[] {

@@ -43,6 +43,18 @@ function keyOf(subject: Subject, target: GpuTarget): string {
   return JSON.stringify([target, { ...subject, inner: subject.inner.length, outer: subject.outer.length }, streams]);
 }
 
+/** Of those that differ only in what is in the grid, the cheapest: so that the best are of many kinds. */
+function bestOfEachTile(all: readonly Priced[]): Priced[] {
+  const kinds = new Map<string, Priced>();
+  for (const priced of all) {
+    const { tile, unroll } = priced.choice;
+    const kind = [...tile, ...unroll].join(" ");
+    const found = kinds.get(kind);
+    if (!found || priced.cost < found.cost) kinds.set(kind, priced);
+  }
+  return [...kinds.values()];
+}
+
 function rank(analysis: Analysis, subject: Subject, target: GpuTarget): readonly Priced[] {
   const key = keyOf(subject, target);
   const known = rankings.get(key);
@@ -53,7 +65,7 @@ function rank(analysis: Analysis, subject: Subject, target: GpuTarget): readonly
     return cost < Infinity ? [{ choice, cost }] : [];
   };
   const best = (all: readonly Priced[]): Priced[] => all.toSorted((a, b) => a.cost - b.cost).slice(0, mostCandidates);
-  const plain = best([...choices(analysis, costs, subject.sums)].flatMap(price));
+  const plain = best(bestOfEachTile([...choices(analysis, costs, subject.sums)].flatMap(price)));
   const better = plain.flatMap(({ choice, cost }) =>
     rolled(choice, analysis.axes, costs)
       .flatMap(price)
@@ -125,7 +137,7 @@ const mostPartialElements = 1 << 22;
 const mostParts = 64;
 /** Elements that one invocation takes: of a contraction, whose tiles share what they load, and of a plain sum. */
 const usualTile = { contraction: 64, sum: 4 };
-const wantedThreads = { software: 2048, hardware: 1 << 15 };
+const wantedThreads = { software: 1024, hardware: 1 << 15 };
 
 /** Enough parts for every core to have many threads, where the outputs alone are too few. */
 export function splitForWgsl(kernel: Kernel, { software }: GpuTarget): number[] {

@@ -59,7 +59,7 @@ export interface Costs {
 const softwareCosts: Costs = {
   multiplyAdd: 0.16,
   turn: 12,
-  scalar: 2.5,
+  scalar: 4.5,
   quad: 5.5,
   gather: 6,
   broadcast: 0.42,

@@ -43,7 +43,7 @@ function poolAttributes(values: PoolValues, site: Site): PoolAttributes | undefi
     });
   }
   const attributes = { kernel: window, stride, padding, ceil };
-  return fits({ ...attributes, dilation: SQUARE_ONE }, site, site.place("window")) ? attributes : undefined;
+  return fits({ ...attributes, dilation: SQUARE_ONE }, site, site.place("window"), true) ? attributes : undefined;
 }
 
 function globalPool({ stride, pad, ceil }: PoolValues, site: Site): PoolAttributes | undefined {

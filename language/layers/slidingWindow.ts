@@ -4,9 +4,10 @@
  * In: a window and the shape that arrives. Out: padding on all four sides, or undefined after a report.
  */
 import type { Pair, Span } from "../checkedProgram.ts";
+import type { Edit } from "../diagnostic.ts";
 import type { Site } from "../layerEntry.ts";
-import { sizeOr } from "../parameterTypes.ts";
-import { droppedSides, evenPadding, misfit, samePadding, type Window } from "../windows.ts";
+import { printPair, sizeOr } from "../parameterTypes.ts";
+import { droppedSides, evenPadding, misfit, reachingPadding, samePadding, type Window } from "../windows.ts";
 
 export const SQUARE_ONE: Pair = [1, 1];
 export const PADDING = sizeOr(0, "valid", "same");
@@ -36,8 +37,8 @@ export function resolvePadding(given: Pair | "valid" | "same", kernel: Pair, str
   });
 }
 
-/** Reports a window that does not fit, and warns of one that drops cells. */
-export function fits(window: Window, site: Site, place: { start: number; end: number }): boolean {
+/** Reports a window that does not fit, and warns of one that drops cells, which `ceil on` brings in where there is `ceil`. */
+export function fits(window: Window, site: Site, place: Span, takesCeil = false): boolean {
   const { input } = site;
   const label = misfit(window, input);
   if (label !== undefined) {
@@ -51,7 +52,7 @@ export function fits(window: Window, site: Site, place: { start: number; end: nu
     return false;
   }
   const [rows, columns] = droppedSides(window, input);
-  if (rows + columns > 0) warnOfDropped(window, site, rows, columns);
+  if (rows + columns > 0) warnOfDropped(window, site, [rows, columns], takesCeil);
   return true;
 }
 
@@ -63,27 +64,31 @@ function smallerWindow({ stride, padding, dilation }: Window, { input, place }: 
   const most = `take a window of at most ${height}x${width}`;
   if (stride[0] !== 1 || stride[1] !== 1)
     return { help: most, edits: [{ span: words, replacement: `${height}x${width}` }] };
-  const [layer, pad] = [place(""), place("pad")];
-  const behind = { start: layer.end, end: layer.end };
-  const isGiven = pad.start !== layer.start;
-  return {
-    help: `\`pad same\` keeps ${input.height}x${input.width}, or ${most}`,
-    edits: [isGiven ? { span: pad, replacement: "pad same" } : { span: behind, replacement: " pad same" }],
-  };
+  const help = `\`pad same\` keeps ${input.height}x${input.width}, or ${most}`;
+  return { help, edits: [editOf("pad", "pad same", place)] };
 }
 
-function warnOfDropped(window: Window, site: Site, rows: number, columns: number): void {
+/** Puts an option in the place of the one that is given, or behind the layer. */
+function editOf(key: string, replacement: string, place: Site["place"]): Edit {
+  const [layer, given] = [place(""), place(key)];
+  const behind = { start: layer.end, end: layer.end };
+  return given.start === layer.start ? { span: behind, replacement: ` ${replacement}` } : { span: given, replacement };
+}
+
+function warnOfDropped(window: Window, site: Site, [rows, columns]: Pair, takesCeil: boolean): void {
   const parts = [rows > 0 ? count(rows, "row") : "", columns > 0 ? count(columns, "column") : ""].filter(
     (part) => part !== "",
   );
-  const { input } = site;
+  const { input, place } = site;
+  const pad = takesCeil ? undefined : reachingPadding(window, input);
+  const mend = takesCeil ? "ceil on" : pad && `pad ${printPair(pad)}`;
   site.report({
     code: "CNN251",
     message: "the stride drops pixels",
-    span: site.place(""),
+    span: place(""),
     label: `the last ${parts.join(" and ")} of ${input.height}x${input.width} ${rows + columns === 1 ? "is" : "are"} in no window`,
-    help:
-      window.padding.top + window.padding.left > 0 ? "choose another padding or stride" : "`pad` would bring them in",
+    help: mend === undefined ? "another stride or window brings them in" : `\`${mend}\` brings them in`,
+    edits: mend === undefined ? [] : [editOf(takesCeil ? "ceil" : "pad", mend, place)],
   });
 }
 

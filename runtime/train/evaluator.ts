@@ -7,7 +7,8 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { size } from "../../compiler/graph/graph.ts";
-import { type Compilation, compileByTurns } from "../../compiler/compile.ts";
+import { type Compilation, compileByTurns, usedSchedules } from "../../compiler/compile.ts";
+import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device, Session } from "../device/device.ts";
@@ -21,6 +22,9 @@ export interface EvaluatorOptions {
   readonly data: DataSet;
   readonly device: Device;
   readonly fuse: boolean;
+  /** Tuned schedules by the keys of kernels, and who is told which of them are used. */
+  readonly schedules: ReadonlyMap<string, Schedule>;
+  readonly onSchedules: (used: ReadonlyMap<string, Schedule>) => Promise<void>;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -40,19 +44,21 @@ export interface Evaluator {
 interface Opened {
   readonly session: Session;
   readonly state: PlanState;
+  /** States that training changes and evaluation reads. */
+  readonly shared: readonly string[];
   readonly bursts: BurstRunner;
 }
 
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { model, recipe, data } = options;
+  const { recipe, data } = options;
   let opening: Promise<Opened> | undefined;
   const open = (): Promise<Opened> => (opening ??= openEvaluation(options));
   return {
     // Whoever evaluates hears of a failure.
     prepare: () => void open().catch(() => {}),
     async evaluate(trained) {
-      const { state, bursts } = await open();
-      for (const name of ["parameters", ...statisticsOf(model)]) state.write(name, await trained.read(name));
+      const { state, shared, bursts } = await open();
+      for (const name of shared) state.write(name, await trained.read(name));
       restart(state);
       const wanted = Math.ceil(data.test.count / recipe.batch);
       const steps = await bursts.run("evaluateStep", wanted, async () => {});
@@ -75,10 +81,14 @@ function statisticsOf(model: CheckedModel): string[] {
   return checkpointParameters(model).flatMap(({ counted, path }) => (counted ? [] : [path]));
 }
 
-async function openEvaluation({ model, recipe, data, device, fuse, signal }: EvaluatorOptions): Promise<Opened> {
+async function openEvaluation(options: EvaluatorOptions): Promise<Opened> {
+  const { model, recipe, data, device, fuse, schedules, signal } = options;
   const counts = { train: data.train.count, test: data.test.count };
   const programs = ["evaluateStep"] as const;
-  const { plan } = await inTurns(compileByTurns(model, recipe, { counts, target: device.target, fuse, programs }));
+  const wanted = { counts, target: device.target, fuse, schedules, programs };
+  const compilation = await inTurns(compileByTurns(model, recipe, wanted));
+  await options.onSchedules(usedSchedules(compilation, schedules));
+  const { plan } = compilation;
   const session = await device.open(plan);
   const state = openPlanState(session, plan);
   upload(state, "test", data.test);
@@ -86,7 +96,8 @@ async function openEvaluation({ model, recipe, data, device, fuse, signal }: Eva
     "test.order",
     Uint32Array.from({ length: counts.test }, (_, i) => i),
   );
-  return { session, state, bursts: createBurstRunner(session, signal) };
+  const shared = ["parameters", ...statisticsOf(model)].filter((name) => name in plan.tensors);
+  return { session, state, shared, bursts: createBurstRunner(session, signal) };
 }
 
 /** Lets whatever waits have its turn after each of the compiler's. */

@@ -8,8 +8,8 @@
  * waits for the next epoch and its other order. Kernels thus have one batch size.
  */
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
-import { compile } from "../../compiler/compile.ts";
-import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import { type Compilation, compile, usedSchedules } from "../../compiler/compile.ts";
+import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
@@ -35,6 +35,10 @@ export interface TrainingOptions {
   readonly progress: Progress;
   /** Off: every operator is a kernel of its own. */
   readonly fuse?: boolean;
+  /** Tuned schedules by the keys of kernels. */
+  readonly schedules?: ReadonlyMap<string, Schedule>;
+  /** Told which of them are used: before the first step, and again where evaluation uses more. */
+  readonly onSchedules?: (used: ReadonlyMap<string, Schedule>) => Promise<void>;
   /** Finishes the burst, saves `last.safetensors` if there was a step, and returns. */
   readonly signal?: AbortSignal;
   /** Starts from these weights (safetensors) instead of random ones. */
@@ -68,16 +72,23 @@ export function stepsPerEpoch(count: number, batch: number): number {
  * the loss is no longer finite, "device" where the model does not fit, "device" and "files" from below.
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const { model, recipe, data, device, fuse = true } = options;
+  const { model, recipe, data, device, fuse = true, schedules = new Map<string, Schedule>() } = options;
   checkCounts(recipe, data);
   const counts = { train: data.train.count, test: data.test.count };
   const programs = ["initialise", "trainStep"] as const;
-  const planFor = (batch: number): ExecutionPlan =>
-    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse, programs }).plan;
-  const plan = planFor(recipe.batch);
-  checkFit(device, plan, recipe.batch, planFor);
+  const compileFor = (batch: number): Compilation =>
+    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse, schedules, programs });
+  const compilation = compileFor(recipe.batch);
+  const { plan } = compilation;
+  checkFit(device, plan, recipe.batch, (batch) => compileFor(batch).plan);
+  const used = usedSchedules(compilation, schedules);
+  await options.onSchedules?.(used);
   const session = await device.open(plan);
-  const evaluator = createEvaluator({ model, recipe, data, device, fuse, signal: options.signal });
+  const onSchedules = async (more: ReadonlyMap<string, Schedule>): Promise<void> => {
+    if ([...more.keys()].some((key) => !used.has(key))) await options.onSchedules?.(new Map([...used, ...more]));
+  };
+  const { signal } = options;
+  const evaluator = createEvaluator({ model, recipe, data, device, fuse, schedules, onSchedules, signal });
   try {
     const run: Run = {
       ...options,
@@ -86,7 +97,8 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
       evaluator,
       stepsPerEpoch: stepsPerEpoch(counts.train, recipe.batch),
     };
-    run.state.set("control.seed", seedCounter(recipe.seed));
+    // A program whose weights are all written down draws nothing.
+    if (plan.tensors["control.seed"]) run.state.set("control.seed", seedCounter(recipe.seed));
     await session.run("initialise");
     if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
     upload(run.state, "train", data.train);

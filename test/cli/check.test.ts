@@ -93,11 +93,16 @@ test("binary rubbish gives diagnostics without control characters, and no stack 
   expect(err).not.toMatch(/(?!\n)\p{Cc}|bug of cnnc/u);
 });
 
-test("a file of many megabytes is refused unread", async () => {
-  await writeFile(join(cli.folder, "data.cnn"), new Uint8Array(5 * 2 ** 20));
-  const { code, err } = await cli.run(["check", "data.cnn"]);
-  expect(code).toBe(2);
-  expect(err).toContain("it is no program");
+test("a line of ten megabytes, also in a used file, and a file without an end are diagnosed", async () => {
+  await writeFile(join(cli.folder, "line.cnn"), `model M { input 3@3x3\n${"relu -> ".repeat(1_300_000)}relu }`);
+  await writeFile(join(cli.folder, "uses.cnn"), `use "line.cnn"\n${smallProgram}`);
+  for (const file of ["line.cnn", "uses.cnn", ...(process.platform === "linux" ? ["/dev/zero"] : [])]) {
+    const { code, out } = await cli.run(["check", file, "--format", "json"]);
+    expect(code).toBe(1);
+    const [diagnostic] = (JSON.parse(out) as CheckReport).diagnostics;
+    expect(diagnostic).toMatchObject({ code: "CNN001", label: "it has more than 1,000,000 characters" });
+  }
+  expect(await cli.run(["fmt", "line.cnn"])).toMatchObject({ code: 1, out: "" });
 });
 
 test.each([

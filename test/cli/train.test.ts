@@ -23,6 +23,16 @@ async function records(folder: string): Promise<EpochRecord[]> {
     .map((line) => JSON.parse(line) as EpochRecord);
 }
 
+test("a network whose weights are all written down draws nothing, and an epoch of it changes nothing", async () => {
+  const fixed = "conv 1@3x3 pad same bias off freeze on weights [-1 2 -1; -1 2 -1; -1 2 -1]";
+  const text = `model Fixed {\n input 3@32x32\n ${fixed}\n pool avg to 2x5\n}\ntrain { data shapes\n epochs 1\n batch 500 }`;
+  const { code, err } = await cli.run(["train", await program("fixed.cnn", text), "--device", "cpu"]);
+  expect({ code, err }).toMatchObject({ code: 0 });
+  const { tensors } = decodeSafetensors(await readFile(join(cli.folder, "runs", "fixed", "last.safetensors")), "last");
+  const filter = [-1, 2, -1, -1, 2, -1, -1, 2, -1];
+  expect([...(tensors["conv1.weight"]?.data ?? [])]).toEqual([...filter, ...filter, ...filter]);
+});
+
 test("an epoch on shapes: everything is in the run folder", async () => {
   const file = await program("small.cnn");
   const { code, out, err } = await cli.run(["train", file, "--device", "cpu", "--threads", "2"]);

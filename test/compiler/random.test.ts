@@ -1,17 +1,15 @@
 /**
- * Counter-based randomness: the draws themselves, how parameters start, and dropout, on the reference and the devices.
+ * Counter-based randomness: the draws themselves, and how parameters start, on the reference and the devices.
  *
  * Bounds on means and variances are five standard errors of what is drawn: counters are fixed, so a test that passes
  * once passes always.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { lowerLayer, type LoweringContext } from "../../compiler/model/layers.ts";
 import { initialValue } from "../../compiler/model/initialValues.ts";
 import { lowerModel } from "../../compiler/model/lowerModel.ts";
-import { differentiate } from "../../compiler/graph/differentiate.ts";
 import { size } from "../../compiler/graph/graph.ts";
 import { pcg3d, seedCounter, uniform } from "../../compiler/nest/random.ts";
-import { type CheckedLayer, checkText, type Initial } from "../../language/index.ts";
+import { checkText, type Initial } from "../../language/index.ts";
 import type { Device } from "../../runtime/device/device.ts";
 import { openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
 import { openGpuDevice } from "../../runtime/device/gpu/gpuDevice.ts";
@@ -24,30 +22,11 @@ import {
   type Results,
   runCases,
 } from "../support/graphCase.ts";
-import { values } from "../support/operatorSample.ts";
+import { correlation, expectMoments } from "../support/moments.ts";
 import { runGraphs } from "../support/runGraphs.ts";
 import { expectClose } from "../support/tolerance.ts";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-const meanOf = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
-const varianceOf = (numbers: readonly number[]): number => {
-  const mean = meanOf(numbers);
-  return meanOf(numbers.map((value) => (value - mean) ** 2));
-};
-
-/** Mean and variance within five standard errors; `kurtosis` is that of the distribution (1.8 of a uniform one, 3 of a normal one). */
-function expectMoments(numbers: readonly number[], mean: number, variance: number, kurtosis: number): void {
-  const count = numbers.length;
-  expect(Math.abs(meanOf(numbers) - mean)).toBeLessThan(5 * Math.sqrt(variance / count));
-  expect(Math.abs(varianceOf(numbers) - variance)).toBeLessThan(5 * variance * Math.sqrt((kurtosis - 1) / count));
-}
-
-function correlation(a: readonly number[], b: readonly number[]): number {
-  const [meanA, meanB] = [meanOf(a), meanOf(b)];
-  const together = meanOf(a.map((value, i) => (value - meanA) * ((b[i] ?? NaN) - meanB)));
-  return together / Math.sqrt(varianceOf(a) * varianceOf(b));
-}
 
 describe("the hash", () => {
   const count = 1 << 16;
@@ -229,96 +208,13 @@ function startCase({ initial }: Start, seed: number): GraphCase {
   };
 }
 
-/** A layer, as the checker gives it. */
-function dropoutLayer(id: number, probability: number): CheckedLayer {
-  const source = `model D { input 1@1x1\n${"flatten\n".repeat(id)}dropout ${probability}\n fc 2 }`;
-  const layer = checkText(source, "d.cnn").program?.models[0]?.layers[id];
-  if (layer?.kind !== "dropout") throw new Error("the program has no dropout there");
-  return layer;
-}
-
-const dropped = [64, 125];
-const input = values(dropped, 1);
-
-interface Dropout {
-  readonly probability: number;
-  readonly seed: number;
-  readonly step: number;
-  readonly id?: number;
-  readonly training?: boolean;
-}
-
-function dropoutCase({ probability, seed, step, id = 0, training = true }: Dropout): GraphCase {
-  const counter = (value: number) => ({ shape: [1], data: [value], type: "u32" as const });
-  return {
-    name: `dropout ${probability}, seed ${seed}, step ${step}`,
-    inputs: { x: input, upstream: values(dropped, 2), seed: counter(seedCounter(seed)), step: counter(step) },
-    build: ({ builder, input: read }) => {
-      const context: LoweringContext = {
-        builder,
-        training,
-        seed: () => read("seed"),
-        step: () => read("step"),
-        parameter: read,
-        statistic: (name, channels) => ({ name, shape: [channels], type: "f32" }),
-      };
-      const out = lowerLayer(dropoutLayer(id, probability), [read("x")], context);
-      const gradient = differentiate(builder, out, [read("x")], read("upstream")).get(read("x")) ?? -1;
-      return { out, gradient };
-    },
-  };
-}
-
-const dropouts: readonly Dropout[] = [
-  { probability: 0.5, seed: 1, step: 0 },
-  { probability: 0.1, seed: 1, step: 0 },
-  { probability: 0.9, seed: 1, step: 0 },
-  { probability: 0.5, seed: 1, step: 1 },
-  { probability: 0.5, seed: 2, step: 0 },
-  { probability: 0.5, seed: 1, step: 0, id: 1 },
-  { probability: 0.5, seed: 4_000_000_000, step: 70_000 },
-  { probability: 0.5, seed: 1, step: 0, training: false },
-  { probability: 0, seed: 1, step: 0 },
-];
-const cases = [...dropouts.map(dropoutCase), ...Object.values(starts).map((one) => startCase(one, 9))];
+const cases = Object.values(starts).map((one) => startCase(one, 9));
 const wanted = evaluateCases(cases);
 
 const numbers = (results: Results | undefined, name: string): number[] => Array.from(results?.[name] ?? []);
-/** Where something came through. The input has zeros; where it has one, nothing is known. */
-const maskOf = (results: Results | undefined): number[] => {
-  const out = numbers(results, "out");
-  return out.flatMap((value, i) => (input.data[i] === 0 ? [] : [value === 0 ? 0 : 1]));
-};
-
-describe("dropout", () => {
-  it.each(dropouts.map((of, i) => [of, i] as const))("%o", ({ probability, training = true }, i) => {
-    const isOn = training && probability > 0;
-    const scale = isOn ? 1 / (1 - probability) : 1;
-    const [out, gradient] = [numbers(wanted[i], "out"), numbers(wanted[i], "gradient")];
-    const upstream = values(dropped, 2).data;
-    out.forEach((value, at) => {
-      const x = input.data[at] ?? NaN;
-      expect(value === 0 || Math.abs(value - scale * x) < 1e-12).toBe(true);
-      // The backward pass draws the same: what was dropped gets no gradient.
-      if (x !== 0) expect(gradient[at]).toBeCloseTo(value === 0 ? 0 : scale * (upstream[at] ?? NaN), 12);
-    });
-    const kept = maskOf(wanted[i]);
-    if (!isOn) return expect(kept.every((value) => value === 1)).toBe(true);
-    const deviation = Math.sqrt((probability * (1 - probability)) / kept.length);
-    expect(Math.abs(1 - meanOf(kept) - probability)).toBeLessThan(5 * deviation);
-  });
-
-  it("drops others in another step, for another seed, in another layer", () => {
-    const masks = [0, 3, 4, 5, 6].map((i) => maskOf(wanted[i]));
-    for (const [i, mask] of masks.entries())
-      for (const other of masks.slice(i + 1))
-        expect(Math.abs(correlation(mask, other))).toBeLessThan(5 / Math.sqrt(mask.length));
-  });
-});
-
 describe("the ways to start", () => {
   it.each(Object.keys(starts) as (keyof typeof starts)[])("%s", (kind) => {
-    const place = dropouts.length + Object.keys(starts).indexOf(kind);
+    const place = Object.keys(starts).indexOf(kind);
     starts[kind].check(numbers(wanted[place], "out"));
   });
 });
@@ -338,7 +234,7 @@ describe.each(["cpu", "gpu"] as const)("on the %s device", (kind) => {
   });
   afterAll(() => device?.close());
 
-  it.runIf(isHere)("dropout and starts draw what the reference draws", async () => {
+  it.runIf(isHere)("starts draw what the reference draws", async () => {
     const found = await runCases(cases, opened());
     cases.forEach(({ name }, i) => {
       // The cosine and logarithm of a normal draw are approximations.

@@ -250,10 +250,17 @@ describe("the module", () => {
   });
 
   it("says how much scratch memory the largest kernel needs, with slack around each array", () => {
-    const scratch = (lengths: readonly number[]): LoopNest =>
-      four({ scratch: lengths.map((length, i) => ({ name: `s${i}`, length })) });
+    const used = (name: string): Statement => s.store(name, constant(0), s.number(1));
+    const scratch = (lengths: readonly number[], body: (names: readonly string[]) => Statement[]): LoopNest => {
+      const arrays = lengths.map((length, i) => ({ name: `s${i}`, length }));
+      return four({ scratch: arrays, body: body(arrays.map(({ name }) => name)) });
+    };
+    const together = (names: readonly string[]): Statement[] => [s.loop(variable("i", 2), 2, names.map(used))];
     const bytes = (nests: readonly LoopNest[]): number => printWasmModule(nests, { relaxedSimd: false }).scratchBytes;
     expect(bytes([four({})])).toBe(0);
-    expect(bytes([scratch([16, 1]), scratch([2])])).toBe(64 + 64 + 64 + 64 + 64);
+    expect(bytes([scratch([16, 1], together), scratch([2], together)])).toBe(64 + 64 + 64 + 64 + 64);
+    // Arrays that are not used at a time share their memory; one that is not used has none.
+    expect(bytes([scratch([16, 1], (names) => names.map(used))])).toBe(64 + 64 + 64);
+    expect(bytes([scratch([16], () => [])])).toBe(0);
   });
 });

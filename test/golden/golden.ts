@@ -1,8 +1,8 @@
 /**
  * The typed reader of the golden values that PyTorch produced (README.md says how, and what each field means).
  *
- * In: the JSON lines beside this file. Out: cases of operators, optimizers and whole training runs, and the hashed
- * images, labels and initial weights of the latter. What holds: tensors are row-major; inputs and upstream gradients
+ * In: the JSON lines beside this file. Out: cases of operators, optimizers and whole training runs, the hashed images,
+ * labels and initial weights of the latter, and the layers of torchvision's networks. What holds: tensors are row-major; inputs and upstream gradients
  * are exact in float32; results are float64 rounded to nine significant digits.
  */
 import { readFileSync } from "node:fs";
@@ -219,8 +219,23 @@ export interface TrainingCase {
   };
 }
 
+/** A layer of a network: PyTorch's operation, its output (`64@56x56`), parameters, multiply-adds for a picture. */
+export type NetworkLayer = readonly [operation: string, output: string, parameters: number, multiplyAdds: number];
+
+export interface NetworkCase {
+  /** The file of that name in examples/zoo/. */
+  readonly network: string;
+  /** The function of torchvision.models that made it. */
+  readonly torchvision: string;
+  /** `3@224x224` */
+  readonly input: string;
+  /** In the order of execution. */
+  readonly layers: readonly NetworkLayer[];
+}
+
 export interface Manifest {
   readonly torch: string;
+  readonly torchvision: string;
   readonly numpy: string;
   readonly files: Readonly<Record<string, { readonly cases: number; readonly bytes: number; readonly sha256: string }>>;
   /** Number of cases by operator. */
@@ -316,6 +331,10 @@ export function optimizerCases(): OptimizerCase[] {
 
 export function trainingCases(): TrainingCase[] {
   return lines("training.jsonl") as TrainingCase[];
+}
+
+export function networkCases(): NetworkCase[] {
+  return lines("networks.jsonl") as NetworkCase[];
 }
 
 /** The tensor of that name; throws if the case has none. */

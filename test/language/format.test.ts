@@ -4,10 +4,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatText, layerCatalogue, mergeCatalogue, recipeCatalogue } from "../../language/index.ts";
 import { parse } from "../../language/parse.ts";
+import { isSlow } from "../support/slow.ts";
 import { anyProgram } from "./formatPrograms.ts";
 
-/** `CNNC_SLOW=1` runs fifty times as many. */
-const runs = (usual: number): number => (process.env["CNNC_SLOW"] === "1" ? 50 * usual : usual);
+/** The slow suite runs fifty times as many. */
+const runs = (usual: number): number => (isSlow ? 50 * usual : usual);
 const SLOW = 3_600_000;
 
 const example = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");

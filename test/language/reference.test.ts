@@ -30,7 +30,7 @@ test("the programs of README.md check, and the table is the one that is printed"
   expect(result.diagnostics).toEqual([]);
   expect(renderTable(result)).toBe(table);
   const programs = others.filter((text) => !text.startsWith("error["));
-  expect(programs.length).toBe(3);
+  expect(programs.length).toBe(4);
   for (const program of programs) expect(checkText(program, "program.cnn").diagnostics).toEqual([]);
 });
 

@@ -159,7 +159,7 @@ warning[CNN251]: the stride drops pixels
 14 |   pool max 2
    |   ^^^^^^^^^^ the last row and column of 33x33 are in no window
    |
-   = help: \`pad\` would bring them in
+   = help: \`ceil on\` brings them in
 
 warning[CNN253]: an activation before the loss
   --> test.cnn:15:12

@@ -14,9 +14,9 @@ import {
   type CheckResult,
   type Span,
 } from "../../language/index.ts";
+import { isSlow } from "../support/slow.ts";
 
-/** `CNNC_SLOW=1` runs a hundred thousand changed programs, not some thousands. */
-const isSlow = process.env["CNNC_SLOW"] === "1";
+/** The slow suite runs a hundred thousand changed programs, not some thousands. */
 const runs = (usual: number): number => (isSlow ? 50 * usual : usual);
 const SLOW = 3_600_000;
 

@@ -107,6 +107,33 @@ describe("blocks and branches", () => {
     ]);
   });
 
+  test("the name of a layer may be a value: the layer stands where the parameter stands", () => {
+    const unit = "block unit(width, act = relu) { conv width@1x1 -> act }\n";
+    const inner = "block outer(act) { unit 2 act act -> act }\n";
+    const text = `${unit}${inner}model M(act = gelu) { input 1@4x4\n outer tanh\n unit 3\n outer act\n act }`;
+    const words = (options?: CheckOptions): string[] => modelOf(text, options).layers.map((layer) => layer.text);
+    const conv = (width: number, ...acts: string[]): string[] => [`conv ${width}@1x1`, ...acts];
+    expect(words()).toEqual([...conv(2, "tanh", "tanh"), ...conv(3, "relu"), ...conv(2, "gelu", "gelu"), "gelu"]);
+    expect(words({ set: { act: "silu" } }).slice(-2)).toEqual(["silu", "silu"]);
+    expect(modelOf(text).layers.at(-1)?.name).toBe("gelu1");
+    // A layer is never hidden by a parameter of its name.
+    expect(layersOf("model M(scale = 3) { input 1@1x1\n scale 2\n fc scale }")[0]).toBe("scale1: scale 2 <- -1");
+  });
+
+  test("a parameter that stands for no layer, a layer that needs arguments, and a forgotten arrow are errors", () => {
+    const model = (use: string): string => `block unit(act, n = 3) { act }\nmodel M { input 1@4x4\n ${use} }`;
+    expect(codesOf(model("unit 3"))).toContain("CNN201");
+    expect(codesOf(model("unit conv"))).toContain("CNN205");
+    expect(codesOf(model("unit act conv"))).toContain("CNN216");
+    expect(codesOf(model("unit rleu"))).toContain("CNN216");
+    expect(check(model("unit relu gelu")).diagnostics[0]).toMatchObject({
+      code: "CNN205",
+      message: "`gelu` stands behind `unit` without an arrow",
+    });
+    expect(codesOf("model M(act = relu) { input 1@4x4\n conv 3@1x1 act }")).toEqual(["CNN205"]);
+    expect(codesOf("model M(act = relu) { input 1@4x4\n act }", { set: { act: "conv" } })).toEqual(["CNN201"]);
+  });
+
   test("a block in a block, and a name that two would have", () => {
     const text = `block a { relu }\nblock a1 { tanh }\nblock outer { a -> a }
     model M { input 4@8x8\n ${"a -> ".repeat(11)} a1 -> outer -> outer }`;

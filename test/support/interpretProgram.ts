@@ -1,7 +1,6 @@
 /** Runs a scheduled program by interpreting its loop nests: what generated kernels mean, without any device. */
 import type { ScheduledProgram } from "../../compiler/compile.ts";
-import { storageLength } from "../../compiler/fusion/kernel.ts";
-import { resolveStorage } from "../../compiler/lower/bindings.ts";
+import { resolveStorage, storageLength } from "../../compiler/fusion/kernel.ts";
 import { interpretNest } from "../../compiler/nest/interpretNest.ts";
 
 export type TypedArray = Float32Array | Uint32Array | Uint8Array;

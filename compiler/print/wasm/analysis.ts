@@ -6,6 +6,7 @@
  */
 import { InvariantError } from "../../graph/graph.ts";
 import { index, type Index, substitute, type Term } from "../../nest/integer.ts";
+import { isForFirstLane as isFirstLaneOnly } from "./firstLane.ts";
 import { type Condition, type Expression, laneName, type LoopNest, type Statement } from "../../nest/loopNest.ts";
 
 /** How an index depends on the lane. */
@@ -19,6 +20,8 @@ export interface Analysis {
   laneForm(value: Index): LaneForm;
   isVarying(expression: Expression): boolean;
   isVaryingCondition(condition: Condition): boolean;
+  /** Its body is for the first lane, and the same for all. */
+  isForFirstLane(statement: Extract<Statement, { kind: "if" }>): boolean;
   /** The `let` or `variable` is an f32x4. */
   isVector(name: string): boolean;
 }
@@ -77,11 +80,14 @@ export function analyse(nest: LoopNest): Analysis {
         return condition.conditions.some(isVaryingCondition);
     }
   };
+  const isForFirstLane = memoized((statement: Extract<Statement, { kind: "if" }>) =>
+    isFirstLaneOnly(statement, isVaryingIndex),
+  );
   let finished = false;
   if (nest.lanes > 1)
     for (let before = -1; before !== varying.size;) {
       before = varying.size;
-      markVarying(nest.body, false, varying, isVarying, isVaryingCondition);
+      markVarying(nest.body, false, varying, { isVarying, isVaryingCondition, isForFirstLane });
     }
   finished = true;
   const asVectors = vectorUses(nest, isVarying, isVaryingCondition, isVaryingIndex);
@@ -89,6 +95,7 @@ export function analyse(nest: LoopNest): Analysis {
     laneForm,
     isVarying,
     isVaryingCondition,
+    isForFirstLane,
     isVector: (name) => varying.has(name) || asVectors.has(name),
   };
 }
@@ -172,27 +179,31 @@ function without(whole: Index, lane: Term, lanes: number): Index {
   };
 }
 
+function memoized<A extends object, B>(compute: (of: A) => B): (of: A) => B {
+  const known = new Map<A, B>();
+  return (of) => {
+    const found = known.get(of) ?? compute(of);
+    known.set(of, found);
+    return found;
+  };
+}
+
 function markVarying(
   statements: readonly Statement[],
   masked: boolean,
   varying: Set<string>,
-  isVarying: (expression: Expression) => boolean,
-  isVaryingCondition: (condition: Condition) => boolean,
+  is: Pick<Analysis, "isVarying" | "isVaryingCondition" | "isForFirstLane">,
 ): void {
   for (const statement of statements) {
-    if (statement.kind === "let" && isVarying(statement.value)) varying.add(statement.name);
-    if (statement.kind === "variable" && isVarying(statement.initial)) varying.add(statement.name);
-    if (statement.kind === "assign" && (masked || isVarying(statement.value))) varying.add(statement.name);
+    if (statement.kind === "let" && is.isVarying(statement.value)) varying.add(statement.name);
+    if (statement.kind === "variable" && is.isVarying(statement.initial)) varying.add(statement.name);
+    if (statement.kind === "assign" && (masked || is.isVarying(statement.value))) varying.add(statement.name);
     if (statement.kind === "reduceLanes") for (const name of statement.names) varying.add(name);
-    if (statement.kind === "loop") markVarying(statement.body, masked, varying, isVarying, isVaryingCondition);
-    if (statement.kind === "if")
-      markVarying(
-        statement.body,
-        masked || isVaryingCondition(statement.condition),
-        varying,
-        isVarying,
-        isVaryingCondition,
-      );
+    if (statement.kind === "loop") markVarying(statement.body, masked, varying, is);
+    if (statement.kind === "if") {
+      const differs = is.isVaryingCondition(statement.condition) && !is.isForFirstLane(statement);
+      markVarying(statement.body, masked || differs, varying, is);
+    }
   }
 }
 

@@ -9,7 +9,7 @@ import { type LaneForm, vectorLanes } from "./analysis.ts";
 import { access, op, shuffle } from "./assembler.ts";
 import { pointerTo } from "./integers.ts";
 import { here, type KernelPrinter, newLocal, placeOf } from "./state.ts";
-import { pushColumn } from "./transposes.ts";
+import { pushColumn } from "./columns.ts";
 
 const lanes = [0, 1, 2, 3] as const;
 

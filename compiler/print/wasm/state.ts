@@ -6,12 +6,12 @@
  * leaves WebAssembly's stack as it was, it may stand in the middle of an expression.
  */
 import { InvariantError } from "../../graph/graph.ts";
+import type { Index } from "../../nest/integer.ts";
 import type { ElementType, LoopNest } from "../../nest/loopNest.ts";
 import type { Analysis } from "./analysis.ts";
 import { type Code, createCode } from "./assembler.ts";
 import type { HelperName } from "./helpers.ts";
 import type { ValueType } from "./opcodes.ts";
-import type { Column } from "./transposes.ts";
 
 /** Where a binding or a scratch array lies: at a local's address plus a constant number of bytes. */
 export interface Place {
@@ -29,6 +29,23 @@ export interface Block {
   /** Of a loop: its counter, and the pointers that move by so many bytes at the end of each turn. */
   readonly counter: string | undefined;
   readonly increments: { readonly local: number; readonly step: number }[];
+}
+
+/** Four elements side by side in each of four lanes, from `start` on. */
+export interface ColumnBlock {
+  readonly buffer: string;
+  readonly start: Index;
+  readonly factor: number;
+  /** Which of the four are wanted, and the locals that hold them once they are loaded. */
+  readonly wanted: Set<number>;
+  readonly locals: Map<number, number>;
+  /** Open blocks where it is loaded. */
+  readonly depth: number;
+}
+
+export interface Column {
+  readonly block: ColumnBlock;
+  readonly offset: number;
 }
 
 export interface KernelPrinter {

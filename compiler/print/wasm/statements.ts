@@ -2,13 +2,14 @@
  * Statements in WebAssembly: blocks, loops, conditions, reductions over lanes.
  */
 import type { Expression, Statement } from "../../nest/loopNest.ts";
+import { printStoredTogether, storedTogether } from "./blockStores.ts";
+import { planColumns } from "./columns.ts";
 import { appendCode, byte, i32, op, shuffle } from "./assembler.ts";
 import { decide, localOf, pushMask, pushScalar, pushTruth, pushVector } from "./expressions.ts";
 import { fencedPieces } from "./fences.ts";
 import { defineInteger } from "./integers.ts";
 import { type Block, here, inBlock, type KernelPrinter, newLocal, parameter } from "./state.ts";
 import { empty, printIf, printStore } from "./stores.ts";
-import { planColumns, printStoredTogether, storedTogether } from "./transposes.ts";
 
 export function printStatements(printer: KernelPrinter, statements: readonly Statement[]): void {
   const forgetColumns = planColumns(printer, statements);
@@ -129,7 +130,9 @@ function closeLoop({ code, increments }: Block, counter: number, count: number):
   op(code, "br_if", 0);
 }
 
-function printCondition(printer: KernelPrinter, { condition, body }: Extract<Statement, { kind: "if" }>): void {
+function printCondition(printer: KernelPrinter, statement: Extract<Statement, { kind: "if" }>): void {
+  const { condition, body } = statement;
+  if (printer.analysis.isForFirstLane(statement)) return printStatements(printer, body);
   const decided = decide(printer, condition);
   if (decided === false) return;
   if (decided === true) return printStatements(printer, body);

@@ -33,7 +33,9 @@ export async function runPaced(work: PacedWork, steps: number, pace: Pace): Prom
   let before: Promise<void> = Promise.resolve();
   let free = performance.now();
   for (let submitted = 0; submitted < steps;) {
-    const count = Math.min(steps - submitted, batchSize(work, pace));
+    const size = batchSize(work, pace);
+    // The device has nothing to do while the first batch is encoded.
+    const count = Math.min(steps - submitted, submitted === 0 ? Math.ceil(size / 8) : size);
     const started = performance.now();
     work.submit(count);
     submitted += count;

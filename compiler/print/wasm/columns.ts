@@ -1,51 +1,31 @@
 /**
- * Blocks of memory that lie across the lanes: lanes whose elements are far apart, and several elements side by side in
- * each. They are moved as whole vectors, one a lane, and transposed in registers, which takes half the instructions of
- * moving each element to or from its lane.
+ * Loads of blocks that lie across the lanes: lanes whose elements are far apart, and several elements side by side in
+ * each. They are loaded as whole vectors, one a lane, and transposed in registers, which takes half the instructions of
+ * bringing each element to its lane.
  *
- * In: statements one after another. Out: which loads come from such a block, and code for them; code for runs of stores.
- * What holds: a block's vectors lie between the elements that are loaded anyway, so nothing else is touched.
+ * In: statements one after another. Out: which loads come from such a block, and code for them. What holds: a block's
+ * vectors lie between elements that are loaded anyway, so nothing else is touched.
  */
 import { add, type Index } from "../../nest/integer.ts";
 import type { Condition, Expression, Statement } from "../../nest/loopNest.ts";
 import { type LaneForm, operandsOf } from "./analysis.ts";
 import { access, op, shuffle } from "./assembler.ts";
-import { pushVector } from "./expressions.ts";
 import { pointerTo, sumKey } from "./integers.ts";
-import { here, type KernelPrinter, newLocal, placeOf } from "./state.ts";
+import { type Column, type ColumnBlock, here, type KernelPrinter, newLocal, placeOf } from "./state.ts";
 
-type Store = Extract<Statement, { kind: "store" }>;
-
-/** Four elements side by side in each of four lanes, from `start` on. */
-export interface ColumnBlock {
-  readonly buffer: string;
-  readonly start: Index;
-  readonly factor: number;
-  /** Which of the four are wanted, and the locals that hold them once they are loaded. */
-  readonly wanted: Set<number>;
-  readonly locals: Map<number, number>;
-  /** Open blocks where it is loaded. */
-  readonly depth: number;
-}
-
-export interface Column {
-  readonly block: ColumnBlock;
-  readonly offset: number;
-}
-
-const width = 4;
+export const width = 4;
 /** Lanes nearer to one another than this are loaded otherwise. */
 const nearest = 3;
 /** Fewer elements of a block are loaded one by one. */
 const leastWanted = 3;
 
-interface Gathered {
+export interface Gathered {
   readonly buffer: string;
   readonly rest: Index;
   readonly factor: number;
 }
 
-const keyOf = ({ buffer, rest, factor }: Gathered): string => `${buffer}@${sumKey(rest.terms)}@${factor}`;
+export const keyOf = ({ buffer, rest, factor }: Gathered): string => `${buffer}@${sumKey(rest.terms)}@${factor}`;
 
 const columnKey = (gathered: Gathered): string => `${keyOf(gathered)}@${gathered.rest.constant}`;
 
@@ -79,10 +59,17 @@ function gatheredLoads(printer: KernelPrinter, statements: readonly Statement[])
   return found;
 }
 
+function storedBuffers(statements: readonly Statement[], found = new Set<string>()): ReadonlySet<string> {
+  for (const statement of statements)
+    if (statement.kind === "store") found.add(statement.buffer);
+    else if (statement.kind === "loop" || statement.kind === "if") storedBuffers(statement.body, found);
+  return found;
+}
+
 /** Finds the blocks of a list of statements; returns the undoing, for when the list is printed. */
 export function planColumns(printer: KernelPrinter, statements: readonly Statement[]): () => void {
   if (printer.nest.lanes !== width || printer.isGuarded) return () => {};
-  const stored = new Set(statements.flatMap((statement) => (statement.kind === "store" ? [statement.buffer] : [])));
+  const stored = storedBuffers(statements);
   const groups = new Map<string, Map<number, Gathered>>();
   for (const load of gatheredLoads(printer, statements)) {
     if (stored.has(load.buffer)) continue;
@@ -160,7 +147,7 @@ function loadBlock(printer: KernelPrinter, { buffer, start, factor, wanted, loca
 
 type Order = readonly [number, number, number, number];
 
-function shuffled(printer: KernelPrinter, a: number, b: number, order: Order): number {
+export function shuffled(printer: KernelPrinter, a: number, b: number, order: Order): number {
   const result = newLocal(printer, "v128");
   op(here(printer), "local.get", a);
   op(here(printer), "local.get", b);
@@ -169,13 +156,17 @@ function shuffled(printer: KernelPrinter, a: number, b: number, order: Order): n
   return result;
 }
 
-const lowPairs: Order = [0, 4, 1, 5];
-const highPairs: Order = [2, 6, 3, 7];
+export const lowPairs: Order = [0, 4, 1, 5];
+export const highPairs: Order = [2, 6, 3, 7];
 const lowHalves: Order = [0, 1, 4, 5];
 const highHalves: Order = [2, 3, 6, 7];
 
 /** The columns of four vectors, those that are wanted, by their numbers. */
-function transpose(printer: KernelPrinter, rows: readonly number[], wanted: ReadonlySet<number>): Map<number, number> {
+export function transpose(
+  printer: KernelPrinter,
+  rows: readonly number[],
+  wanted: ReadonlySet<number>,
+): Map<number, number> {
   const [a = 0, b = 0, c = 0, d = 0] = rows;
   const columns = new Map<number, number>();
   for (const [first, pairs] of [
@@ -189,60 +180,4 @@ function transpose(printer: KernelPrinter, rows: readonly number[], wanted: Read
     if (wanted.has(first + 1)) columns.set(first + 1, shuffled(printer, upper, lower, highHalves));
   }
   return columns;
-}
-
-// --- stores -----------------------------------------------------------------------------------------------------
-
-/** How many of the statements from `from` on are stored as a block; 0: none. */
-export function storedTogether(printer: KernelPrinter, statements: readonly Statement[], from: number): number {
-  if (printer.nest.lanes !== width || printer.isGuarded || printer.mask !== undefined) return 0;
-  for (const count of [width, width / 2]) {
-    const stores = statements.slice(from, from + count);
-    if (stores.length === count && isBlock(printer, stores)) return count;
-  }
-  return 0;
-}
-
-/** Whether these are stores of elements side by side: four in lanes far apart, or two in lanes that they fill. */
-function isBlock(printer: KernelPrinter, statements: readonly Statement[]): statements is readonly Store[] {
-  const forms: Gathered[] = [];
-  for (const statement of statements) {
-    if (statement.kind !== "store" || statement.where || placeOf(printer, statement.buffer).type !== "f32")
-      return false;
-    const form = printer.analysis.laneForm(statement.index);
-    if (form.kind !== "linear") return false;
-    forms.push({ buffer: statement.buffer, rest: form.rest, factor: form.factor });
-  }
-  const [first] = forms;
-  if (!first || forms.some((form) => keyOf(form) !== keyOf(first))) return false;
-  const isFitting = statements.length === width ? Math.abs(first.factor) >= width : first.factor === statements.length;
-  return isFitting && forms.every(({ rest }, i) => rest.constant === first.rest.constant + i);
-}
-
-/** Prints stores for which `storedTogether` gave their number. */
-export function printStoredTogether(printer: KernelPrinter, statements: readonly Statement[]): void {
-  const stores = statements.filter((statement): statement is Store => statement.kind === "store");
-  const values = stores.map(({ value }) => {
-    const local = newLocal(printer, "v128");
-    pushVector(printer, value);
-    op(here(printer), "local.set", local);
-    return local;
-  });
-  const [first] = stores;
-  const form = first && printer.analysis.laneForm(first.index);
-  if (!first || form?.kind !== "linear") return;
-  const [a = 0, b = 0] = values;
-  const vectors =
-    values.length === width
-      ? [...transpose(printer, values, new Set([0, 1, 2, 3]))].map(([lane, local]) => ({
-          at: lane * form.factor,
-          local,
-        }))
-      : [lowPairs, highPairs].map((order, half) => ({ at: half * width, local: shuffled(printer, a, b, order) }));
-  for (const { at, local: vector } of vectors) {
-    const { local, displacement } = pointerTo(printer, first.buffer, add(form.rest, at));
-    op(here(printer), "local.get", local);
-    op(here(printer), "local.get", vector);
-    access(here(printer), "v128.store", displacement);
-  }
 }

@@ -1,0 +1,46 @@
+/**
+ * `cnnc tune`: finds the fastest schedules for a device.
+ *
+ * In: the options. Out: a call of cli/tuneProgram.ts, which is loaded only when it runs.
+ */
+import type { Command } from "commander";
+import type { DeviceKind } from "../../runtime/device/chooseDevice.ts";
+import type { CheckFlags } from "../checkFile.ts";
+import type { Perform } from "../context.ts";
+import { deviceOption, setOption, threadsOption, wholeNumber } from "../values.ts";
+
+export interface TuneFlags extends CheckFlags {
+  readonly seconds: number;
+  readonly model?: string;
+  readonly batch?: number;
+  readonly device: DeviceKind;
+  readonly threads?: number;
+  readonly fuse: boolean;
+}
+
+const help = `
+Every candidate is checked against the default schedule before it is timed. What is faster is kept in the cache folder, by
+adapter, driver and version, and \`cnnc train\` uses it. Ctrl-C ends early and keeps what was found.
+
+Examples:
+  cnnc tune examples/lenet.cnn --seconds 30
+  cnnc train examples/lenet.cnn --tune`;
+
+export function defineTune(program: Command, perform: (work: Perform) => Promise<void>): void {
+  program
+    .command("tune")
+    .summary("measure schedules on this machine; `train` uses the fastest")
+    .description("Measures several schedules for each kernel of a training step and keeps the fastest.")
+    .argument("<file>", ".cnn file")
+    .option("--seconds <number>", "time limit", wholeNumber(1, 86_400), 60)
+    .option("--model <name>", "which model, where the file has several")
+    .addOption(setOption())
+    .option("--batch <number>", "images a step", wholeNumber(1, 65_536))
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option("--no-fuse", "a kernel for every operator")
+    .addHelpText("after", help)
+    .action((file: string, flags: TuneFlags) =>
+      perform(async (context) => (await import("../tuneProgram.ts")).tuneFile(file, flags, context)),
+    );
+}

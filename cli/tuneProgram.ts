@@ -1,0 +1,77 @@
+/**
+ * What `cnnc tune` does, and `cnnc train --tune` before training.
+ *
+ * In: a program, an open device, a time limit. Out: a table on the output, schedules in the cache folder. What holds: the
+ * device is closed however it ends; Ctrl-C keeps what was found.
+ */
+import type { CheckedModel, TrainingRecipe } from "../language/index.ts";
+import { chooseDevice } from "../runtime/device/chooseDevice.ts";
+import type { Device } from "../runtime/device/device.ts";
+import { defaultCacheFolder } from "../runtime/files/cacheFolder.ts";
+import { tuneMeter } from "../runtime/tune/meter.ts";
+import { type Schedules, tunedPath, writeTuned } from "../runtime/tune/schedules.ts";
+import { tune } from "../runtime/tune/tune.ts";
+import { tuneText } from "../runtime/tune/tuneText.ts";
+import type { TuneFlags } from "./commands/tune.ts";
+import { type CommandContext, exitCode } from "./context.ts";
+import { dataCounts } from "./dataCounts.ts";
+import { createInterruption } from "./interruption.ts";
+import { loadProgram } from "./loadProgram.ts";
+import { restart } from "./restart.ts";
+import { UserError } from "./userError.ts";
+import { version } from "./version.ts";
+
+export async function tuneFile(file: string, flags: TuneFlags, context: CommandContext): Promise<number> {
+  if (flags.threads !== undefined && flags.device === "gpu")
+    throw new UserError("--threads is for the CPU device", "Leave it out, or take --device cpu.");
+  const loaded = await loadProgram(file, flags, context);
+  if (!loaded) return exitCode.program;
+  const choice = await chooseDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
+  if ("restartWith" in choice) return restart(choice.restartWith);
+  const { device } = choice;
+  try {
+    const recipe = { ...loaded.recipe, batch: flags.batch ?? loaded.recipe.batch };
+    const { fuse, seconds } = flags;
+    const { wasInterrupted } = await tuneOn({ model: loaded.model, recipe, device, fuse, seconds }, context);
+    return wasInterrupted ? exitCode.interrupted : exitCode.fine;
+  } finally {
+    await device.close();
+  }
+}
+
+interface TuneJob {
+  readonly model: CheckedModel;
+  readonly recipe: TrainingRecipe;
+  readonly device: Device;
+  readonly fuse: boolean;
+  readonly seconds: number;
+}
+
+/** Tunes, shows the table, writes the cache. */
+export async function tuneOn(
+  job: TuneJob,
+  { out, err }: CommandContext,
+): Promise<{ readonly schedules: Schedules; readonly wasInterrupted: boolean }> {
+  const { device, recipe } = job;
+  const interruption = createInterruption(() => {
+    err.write("\nFinishing the kernel and keeping what was found. Press Ctrl-C again to leave at once.\n");
+  });
+  const meter = tuneMeter(err);
+  interruption.listen();
+  try {
+    const { signal } = interruption;
+    const counts = dataCounts[recipe.data.name];
+    const result = await tune({ ...job, counts, signal, onProgress: (progress) => meter.show(progress) });
+    meter.stop();
+    out.write(tuneText(result));
+    const of = { device: device.description, cnnc: version() };
+    const path = tunedPath(defaultCacheFolder(), of);
+    const looked = result.kernels.map(({ key }) => key);
+    if (looked.length > 0) await writeTuned(path, of, { looked, schedules: result.schedules });
+    out.write(`${result.schedules.size} schedules kept in ${path}\n`);
+    return { schedules: result.schedules, wasInterrupted: signal.aborted };
+  } finally {
+    meter.stop();
+    await interruption.stop();
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Whether a schedule that was written down earlier may be used for a kernel.
+ *
+ * In: anything that JSON can hold; a kernel, its tensors, a target. Out: a schedule, or nothing. What holds: what passes
+ * obeys the rules by which schedules are made, so that it computes what the default one computes.
+ */
+import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { cutAxes } from "./axes.ts";
+import { InvariantError } from "../invariantError.ts";
+import type { Target } from "../target.ts";
+import { analyse } from "../schedule/analysis.ts";
+import type { AxisStep, Schedule } from "../schedule/schedule.ts";
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isCount = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+
+function readList<T>(
+  value: unknown,
+  read: (entry: Readonly<Record<string, unknown>>) => T | undefined,
+): T[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const found = value.flatMap((entry: unknown) => (isRecord(entry) ? (read(entry) ?? []) : []));
+  return found.length === value.length ? found : undefined;
+}
+
+function readStep({ axis, step, unrolled }: Readonly<Record<string, unknown>>): AxisStep | undefined {
+  if (typeof axis !== "string" || !isCount(step)) return undefined;
+  return unrolled === true ? { axis, step, unrolled } : { axis, step };
+}
+
+/** A schedule from JSON; undefined where it is none. */
+export function readSchedule(value: unknown): Schedule | undefined {
+  if (!isRecord(value)) return undefined;
+  const { lanes, vector, order, broadcast, roll } = value;
+  const [grid, threads, loops] = [value["grid"], value["threads"], value["loops"]].map((list) =>
+    readList(list, readStep),
+  );
+  const stage = readList(value["stage"], ({ operand, depth }) =>
+    typeof operand === "string" && isCount(depth) ? { operand, depth } : undefined,
+  );
+  if (!isCount(lanes) || lanes === 0 || !grid || !threads || !loops || !stage) return undefined;
+  if (order !== "narrowInnermost" && order !== "accumulatorByAccumulator") return undefined;
+  return {
+    lanes,
+    grid,
+    threads,
+    loops,
+    stage,
+    order,
+    broadcast: broadcast === true,
+    ...(typeof vector === "string" ? { vector } : {}),
+    ...(roll === true ? { roll } : {}),
+  };
+}
+
+/** A rule that a schedule obeys. */
+type Rule = (schedule: Schedule, kernel: Kernel, target: Target) => boolean;
+
+const isDomain = ({ axis }: AxisStep): boolean => axis.startsWith("d");
+
+const commonRules: readonly Rule[] = [
+  // Places that share a result would not wait for one another.
+  ({ grid, threads }) => [...grid, ...threads].every(isDomain),
+  ({ stage, loops }) => stage.every(({ depth }) => depth <= loops.length),
+];
+
+const rules: { readonly [K in Target["kind"]]: readonly Rule[] } = {
+  wasm: [
+    ({ lanes, vector }) => lanes === (vector === undefined ? 1 : 4),
+    ({ threads, roll, broadcast }) => threads.length === 0 && !roll && !broadcast,
+    (schedule, kernel) => schedule.vector === undefined || isVectorFine(schedule, schedule.vector, kernel),
+    (schedule, kernel) => !kernel.inPlace || isEven(schedule, kernel),
+  ],
+  wgsl: [
+    ({ vector, stage }) => vector === undefined && stage.length === 0,
+    ({ lanes }, _, target) => target.kind === "wgsl" && lanes <= target.maximumInvocations,
+    ({ lanes, broadcast }, { inPlace }, target) =>
+      !broadcast ||
+      (!inPlace && target.kind === "wgsl" && target.subgroupSize > 0 && lanes % target.subgroupSize === 0),
+    isEven,
+  ],
+};
+
+function isEven(schedule: Schedule, kernel: Kernel): boolean {
+  const { grid, threads, loops } = cutAxes(kernel, schedule);
+  return [...grid, ...threads, ...loops].every(({ extent, step }) => extent % step === 0);
+}
+
+/** Lanes are whole along a domain axis; along a reduction they are no part of what is overwritten, and sums or maxima. */
+function isVectorFine(schedule: Schedule, vector: string, kernel: Kernel): boolean {
+  const tile = cutAxes(kernel, schedule).tile.get(vector) ?? 0;
+  if (tile < schedule.lanes) return false;
+  if (vector.startsWith("d")) return !kernel.inPlace || tile % schedule.lanes === 0;
+  return !kernel.inPlace && kernel.accumulators.every(({ operator }) => operator !== "minimum");
+}
+
+export interface Subject {
+  readonly kernel: Kernel;
+  readonly tensors: ReadonlyMap<number, StoredTensor>;
+  readonly target: Target;
+  readonly chunks?: number | undefined;
+}
+
+export function isLegal(schedule: Schedule, { kernel, tensors, target, chunks }: Subject): boolean {
+  try {
+    cutAxes(kernel, schedule);
+    const { operands } = analyse(kernel, tensors);
+    if (!schedule.stage.every(({ operand }) => operands.has(operand))) return false;
+    if (chunks !== undefined && !isCutInto(schedule, kernel, chunks)) return false;
+    return [...commonRules, ...rules[target.kind]].every((rule) => rule(schedule, kernel, target));
+  } catch (problem) {
+    if (problem instanceof InvariantError) return false;
+    throw problem;
+  }
+}
+
+/** Kernels of a chain: the grid has the chunks of the first axis and nothing else. */
+function isCutInto({ grid }: Schedule, { domain }: Kernel, chunks: number): boolean {
+  if (chunks === 1) return grid.length === 0;
+  const [only] = grid;
+  return grid.length === 1 && only?.axis === "d0" && only.step === (domain[0] ?? 1) / chunks;
+}

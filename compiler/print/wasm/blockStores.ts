@@ -1,0 +1,90 @@
+/**
+ * Stores of blocks that lie across the lanes: four elements side by side in lanes far apart, transposed and stored as one
+ * vector a lane; or two in lanes that they fill, interleaved.
+ *
+ * In: statements one after another. Out: how many of them are stored together, and code for them.
+ */
+import { add } from "../../nest/integer.ts";
+import type { Condition, Expression, Statement } from "../../nest/loopNest.ts";
+import { operandsOf } from "./analysis.ts";
+import { access, op } from "./assembler.ts";
+import { type Gathered, highPairs, keyOf, lowPairs, shuffled, transpose, width } from "./columns.ts";
+import { pushVector } from "./expressions.ts";
+import { pointerTo } from "./integers.ts";
+import { here, type KernelPrinter, newLocal, placeOf } from "./state.ts";
+
+type Store = Extract<Statement, { kind: "store" }>;
+
+/** How many of the statements from `from` on are stored as a block; 0: none. */
+export function storedTogether(printer: KernelPrinter, statements: readonly Statement[], from: number): number {
+  if (printer.nest.lanes !== width || printer.isGuarded || printer.mask !== undefined) return 0;
+  for (const count of [width, width / 2]) {
+    const stores = statements.slice(from, from + count);
+    if (stores.length === count && isBlock(printer, stores)) return count;
+  }
+  return 0;
+}
+
+function readsFrom(expression: Expression, buffer: string): boolean {
+  if (expression.kind === "load") return expression.buffer === buffer;
+  if (expression.kind === "select" && readsInCondition(expression.condition, buffer)) return true;
+  return operandsOf(expression).some((operand) => readsFrom(operand, buffer));
+}
+
+function readsInCondition(condition: Condition, buffer: string): boolean {
+  switch (condition.kind) {
+    case "compare":
+      return readsFrom(condition.left, buffer) || readsFrom(condition.right, buffer);
+    case "inRange":
+      return false;
+    case "not":
+      return readsInCondition(condition.condition, buffer);
+    default:
+      return condition.conditions.some((part) => readsInCondition(part, buffer));
+  }
+}
+
+/** Whether these are stores of elements side by side: four in lanes far apart, or two in lanes that they fill. */
+function isBlock(printer: KernelPrinter, statements: readonly Statement[]): statements is readonly Store[] {
+  const forms: Gathered[] = [];
+  for (const statement of statements) {
+    // All values are computed before the first is stored.
+    if (statement.kind !== "store" || statement.where || readsFrom(statement.value, statement.buffer)) return false;
+    if (placeOf(printer, statement.buffer).type !== "f32") return false;
+    const form = printer.analysis.laneForm(statement.index);
+    if (form.kind !== "linear") return false;
+    forms.push({ buffer: statement.buffer, rest: form.rest, factor: form.factor });
+  }
+  const [first] = forms;
+  if (!first || forms.some((form) => keyOf(form) !== keyOf(first))) return false;
+  const isFitting = statements.length === width ? Math.abs(first.factor) >= width : first.factor === statements.length;
+  return isFitting && forms.every(({ rest }, i) => rest.constant === first.rest.constant + i);
+}
+
+/** Prints stores for which `storedTogether` gave their number. */
+export function printStoredTogether(printer: KernelPrinter, statements: readonly Statement[]): void {
+  const stores = statements.filter((statement): statement is Store => statement.kind === "store");
+  const values = stores.map(({ value }) => {
+    const local = newLocal(printer, "v128");
+    pushVector(printer, value);
+    op(here(printer), "local.set", local);
+    return local;
+  });
+  const [first] = stores;
+  const form = first && printer.analysis.laneForm(first.index);
+  if (!first || form?.kind !== "linear") return;
+  const [a = 0, b = 0] = values;
+  const vectors =
+    values.length === width
+      ? [...transpose(printer, values, new Set([0, 1, 2, 3]))].map(([lane, local]) => ({
+          at: lane * form.factor,
+          local,
+        }))
+      : [lowPairs, highPairs].map((order, half) => ({ at: half * width, local: shuffled(printer, a, b, order) }));
+  for (const { at, local: vector } of vectors) {
+    const { local, displacement } = pointerTo(printer, first.buffer, add(form.rest, at));
+    op(here(printer), "local.get", local);
+    op(here(printer), "local.get", vector);
+    access(here(printer), "v128.store", displacement);
+  }
+}

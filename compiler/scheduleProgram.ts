@@ -1,0 +1,184 @@
+/**
+ * From kernels to dispatches: splits, chains, schedules and loop nests of one program.
+ *
+ * In: a fused program, a target, chosen schedules if there are any. Out: dispatches in their order, each with its loop nest.
+ */
+import { type FusedGraph, type Kernel, resolveStorage, type StoredTensor } from "./fusion/kernel.ts";
+import { splitReduction } from "./fusion/split.ts";
+import { size } from "./graph/graph.ts";
+import type { LoweringInput } from "./lower/lowering.ts";
+import type { ScheduledKernel, ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
+import { noSharing, type Sharing } from "./lower/sharing.ts";
+import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
+import { countAccesses } from "./nest/countAccesses.ts";
+import { chainName, kernelHeader, kernelName, togetherHeader, togetherName, withReads } from "./plan/names.ts";
+import type { Use } from "./plan/memory.ts";
+import type { Schedule } from "./schedule/schedule.ts";
+import { isContraction } from "./schedule/analysis.ts";
+import { backendFor } from "./schedule/backends.ts";
+import { type Chain, scratchTensors } from "./schedule/chains.ts";
+import { kernelKey } from "./schedule/kernelKey.ts";
+import { isLegal, type Subject } from "./lower/legalSchedule.ts";
+import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
+import type { Target } from "./target.ts";
+
+export interface ScheduleOptions {
+  /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */
+  readonly separate?: boolean;
+  /** Schedules by the keys of kernels (`kernelKey`) that take the place of the default ones, where they are legal. */
+  readonly schedules?: ReadonlyMap<string, Schedule>;
+}
+
+/** Splits, schedules and lowers every kernel of a program. */
+export function scheduleProgram(
+  program: FusedGraph,
+  target: Target,
+  { separate = false, schedules, sharing = noSharing }: ScheduleOptions & { readonly sharing?: Sharing } = {},
+): ScheduledProgram {
+  const backend = backendFor(target);
+  const stored = new Map(program.tensors);
+  let fresh = Math.max(0, ...stored.keys());
+  const kernels = program.kernels.flatMap((kernel) => {
+    const parts = kernel.accumulators.length > 0 ? backend.split(kernel, target) : [];
+    if (parts.every((count) => count === 1)) return [kernel];
+    const { first, second, partials } = splitReduction(kernel, parts, () => ++fresh);
+    for (const partial of partials) stored.set(partial.id, partial);
+    return [first, second];
+  });
+  const tensors = backend.place(stored);
+  const chains =
+    backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
+  const inScratch = (separate ? [] : chains).flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
+  const placed = new Map([...tensors, ...inScratch]);
+  const inputOf = (number: number, chunks: number | undefined): Input[] => {
+    const kernel = kernels[number];
+    if (!kernel) return [];
+    const given = schedules && givenSchedule(schedules, { kernel, tensors, target, chunks });
+    const makeDefault = (): Schedule => backend.schedule(kernel, tensors, target, chunks);
+    const schedule = given?.schedule ?? sharing.schedule(kernel, tensors, chunks, makeDefault);
+    const isParts = kernels[number + 1]?.outputs === kernel.outputs;
+    const name = kernelName(kernel, isParts);
+    const subgroupSize = target.kind === "wgsl" ? target.subgroupSize : 0;
+    const header = kernelHeader(kernel, tensors, schedule);
+    return [{ kernel, schedule, tensors: placed, name, header, subgroupSize, chunks, key: given?.key }];
+  };
+  const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
+  const dispatches = backend.chain
+    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map((members) =>
+        lowerChain(members, sharing),
+      )
+    : arrange(inputs.flat(), target.kind === "wgsl" && !separate ? target.maximumBindings : 0, sharing);
+  return {
+    name: program.name,
+    tensors: placed,
+    dispatches: dispatches.map((dispatch) => ({ ...dispatch, lowered: withReads(dispatch.lowered, placed) })),
+  };
+}
+
+type Input = LoweringInput & ScheduledKernel;
+
+function scheduled({ kernel, schedule, name, chunks, key }: Input): ScheduledKernel {
+  return { kernel, schedule, name, chunks, key };
+}
+
+/** What was given for a kernel, unless it does not fit. */
+function givenSchedule(
+  schedules: ReadonlyMap<string, Schedule>,
+  subject: Subject,
+): { readonly key: string; readonly schedule: Schedule } | undefined {
+  if (schedules.size === 0) return undefined;
+  const key = kernelKey(subject.kernel, subject.tensors, subject.target.kind, subject.chunks);
+  const schedule = schedules.get(key);
+  return schedule && isLegal(schedule, subject) ? { key, schedule } : undefined;
+}
+
+/** Those of the given schedules that a compilation uses. (Its kernels may have more lanes, where several share a nest.) */
+export function usedSchedules(
+  { programs }: { readonly programs: readonly ScheduledProgram[] },
+  given: ReadonlyMap<string, Schedule>,
+): ReadonlyMap<string, Schedule> {
+  const kernels = programs.flatMap(({ dispatches }) => dispatches.flatMap((dispatch) => dispatch.kernels));
+  const keys = new Set(kernels.map(({ key }) => key));
+  return new Map([...given].filter(([key]) => keys.has(key)));
+}
+
+function lowerAlone(input: Input, { lower }: Sharing): ScheduledDispatch {
+  return { name: input.name, kernels: [scheduled(input)], lowered: lower("alone", [input], () => lowerKernel(input)) };
+}
+
+function lowerChain(members: readonly Input[], sharing: Sharing): ScheduledDispatch {
+  const [only] = members;
+  if (only && members.length === 1) return lowerAlone(only, sharing);
+  const lanes = Math.max(...members.map(({ schedule }) => schedule.lanes));
+  const inputs = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
+  const head = { name: chainName(inputs.map((input) => input.name)), header: togetherHeader(inputs) };
+  const lowered = sharing.lower("chained", inputs, () => lowerChained(inputs, head));
+  return {
+    name: head.name,
+    kernels: inputs.map(scheduled),
+    lowered: { ...lowered, nest: { ...lowered.nest, ...head } },
+  };
+}
+
+/** Lowers kernels, those that need nothing of one another together. */
+function arrange(inputs: readonly Input[], mostBindings: number, sharing: Sharing): ScheduledDispatch[] {
+  const alone = inputs.map((input) => lowerAlone(input, sharing));
+  if (mostBindings === 0) return alone;
+  const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
+    const input = inputs[i];
+    return input ? [memoryUse(lowered, input.tensors, stepsOf(input.kernel))] : [];
+  });
+  return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
+    if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
+    const members = group.flatMap((i) => inputs[i] ?? []);
+    const lanes = lanesTogether(members);
+    const kernels = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
+    const head = { name: togetherName(kernels.map((kernel) => kernel.name)), header: togetherHeader(kernels) };
+    const lowered = sharing.lower("together", kernels, () => lowerTogether(kernels, head));
+    return [
+      { name: head.name, kernels: kernels.map(scheduled), lowered: { ...lowered, nest: { ...lowered.nest, ...head } } },
+    ];
+  });
+}
+
+/** The lanes of the kernel that has most to do; broadcasts need whole subgroups. */
+function lanesTogether(members: readonly LoweringInput[]): number {
+  const broadcasting = members.filter(({ schedule }) => schedule.broadcast);
+  const candidates = broadcasting.length > 0 ? broadcasting : members;
+  return candidates.reduce((a, b) => (workOf(b.kernel) > workOf(a.kernel) ? b : a)).schedule.lanes;
+}
+
+/** Steps of all reductions; elements where nothing is reduced. */
+function workOf({ domain, extents, accumulators }: Kernel): number {
+  return size(domain) * size(extents) * Math.max(1, accumulators.length);
+}
+
+/** What is loaded for one step of a contraction serves many; a step of a plain sum has its own. */
+function stepsOf(kernel: Kernel): number {
+  return workOf(kernel) * (isContraction(kernel) ? 1 : 4);
+}
+
+function memoryUse(
+  { nest, tensors: bound }: LoweredKernel,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  steps: number,
+): MemoryUse {
+  const ranges = nest.bindings.map(({ length }, i): MemoryRange => {
+    const { tensor, offset } = resolveStorage(tensors, bound[i] ?? -1);
+    const memory = tensor.storage.kind === "state" ? tensor.storage.state : String(tensor.id);
+    return { memory, start: offset, end: offset + length };
+  });
+  const accesses = countAccesses(nest);
+  return { accesses, steps, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
+}
+
+/** The temporaries and states that a dispatch touches. */
+export function usesOf({ lowered }: ScheduledDispatch, tensors: ReadonlyMap<number, StoredTensor>): Use {
+  const reads = new Set<number>();
+  const writes = new Set<number>();
+  lowered.nest.bindings.forEach((binding, i) => {
+    const { tensor } = resolveStorage(tensors, lowered.tensors[i] ?? -1);
+    (binding.access === "read" ? reads : writes).add(tensor.id);
+  });
+  return { reads, writes };
+}

@@ -1,0 +1,37 @@
+/**
+ * What tuning found, as text: a row for each kernel, the whole step before and after.
+ */
+import type { TuneResult } from "./tune.ts";
+
+export function tuneText({ kernels, total, step }: TuneResult): string {
+  const head = "  default ms    tuned ms  ratio  times  candidates  kernel";
+  const rows = kernels.map(({ defaultMilliseconds, milliseconds, count, tried, refused, name }) => {
+    const ratio = defaultMilliseconds / milliseconds;
+    const candidates = `${tried}${refused > 0 ? ` (${refused} wrong)` : ""}`;
+    return [
+      defaultMilliseconds.toFixed(4).padStart(12),
+      milliseconds.toFixed(4).padStart(12),
+      ratio.toFixed(2).padStart(7),
+      String(count).padStart(7),
+      candidates.padStart(12),
+      `  ${name}`,
+    ].join("");
+  });
+  const left = total - kernels.length;
+  const sum = (of: "milliseconds" | "defaultMilliseconds"): number =>
+    kernels.reduce((all, kernel) => all + kernel.count * kernel[of], 0);
+  const alone = sum("defaultMilliseconds") / sum("milliseconds");
+  return [
+    ...(kernels.length > 0 ? [head, ...rows, ""] : []),
+    ...(left > 0 ? [`${left} of ${total} kernels were not measured: too little time, or nothing to choose from`] : []),
+    ...(kernels.length > 0 ? [`kernels one by one: default ${alone.toFixed(3)} times the tuned ones`] : []),
+    step === undefined ? "no schedule was faster than the default one" : stepText(step),
+    "",
+  ].join("\n");
+}
+
+function stepText({ defaultMilliseconds, milliseconds }: NonNullable<TuneResult["step"]>): string {
+  const ratio = defaultMilliseconds / milliseconds;
+  const text = `a step: default ${defaultMilliseconds.toFixed(3)} ms, tuned ${milliseconds.toFixed(3)} ms, ratio ${ratio.toFixed(3)}`;
+  return ratio > 1 ? text : `${text}; the default schedules stay`;
+}

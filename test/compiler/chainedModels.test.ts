@@ -1,0 +1,88 @@
+/**
+ * Training steps of random small networks in chains: legal under the interpreter (nothing outside of its buffer, no race,
+ * no scratch that nobody wrote), and the same bits as kernel by kernel, by any number of threads.
+ */
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
+import {
+  interpretSteps,
+  type ModelPrograms,
+  type ModelUse,
+  programsOf,
+  randomModels,
+  runSteps,
+} from "../support/chainedModels.ts";
+import { targets } from "../support/targets.ts";
+
+/** Channels and groups of images so that convolutions by tiles lie in scratch. */
+const tiled: ModelUse = {
+  source: `model Tiled {
+  input 3@8x8
+  conv 8@3x3 pad 1 bias off -> bn -> relu
+  add {
+    branch { conv 8@3x3 pad 1 bias off -> bn -> relu -> conv 8@3x3 pad 1 bias off -> bn }
+    branch { }
+  }
+  relu -> pool max 2
+  conv 4@5x5 pad 2 -> relu
+  fc 10
+}`,
+  batch: 16,
+  winograd: { split: 0, join: 0, groupElements: 1 },
+};
+
+function inScratch({ programs }: ModelPrograms): number {
+  return programs.flatMap(({ tensors }) => [...tensors.values()].filter(({ storage }) => storage.kind === "scratch"))
+    .length;
+}
+
+type States = Readonly<Record<string, ArrayLike<number>>>;
+
+/** Bit for bit; says where first not. */
+function expectSame(found: States, wanted: States): void {
+  for (const [name, data] of Object.entries(wanted))
+    for (let i = 0; i < data.length; i++)
+      if (!Object.is(found[name]?.[i], data[i]))
+        expect.fail(`${name}: element ${i} of ${data.length} is ${found[name]?.[i]}, should be ${data[i]}`);
+}
+
+describe("interpreted", () => {
+  const check = (use: ModelUse): void => {
+    const [chained, apart] = [false, true].map((separate) => programsOf(use, targets.wasm, separate));
+    if (!chained || !apart) throw new Error("two ways");
+    expectSame(interpretSteps(chained), interpretSteps(apart));
+  };
+
+  it("convolutions by tiles, in scratch", () => {
+    expect(inScratch(programsOf(tiled, targets.wasm, false))).toBeGreaterThan(4);
+    expect(inScratch(programsOf(tiled, targets.wasm, true))).toBe(0);
+    check(tiled);
+  });
+
+  it("random networks", { timeout: 180_000 }, () => {
+    fc.assert(fc.property(randomModels, check), { numRuns: 12, seed: 21 });
+  });
+});
+
+describe("on the CPU device", () => {
+  let devices: CpuDevice[] = [];
+  beforeAll(async () => {
+    devices = await Promise.all([1, 2, 3].map((threads) => openCpuDevice({ threads })));
+  });
+  afterAll(() => Promise.all(devices.map((device) => device.close())));
+
+  const check = async (use: ModelUse): Promise<void> => {
+    const [first, ...others] = devices;
+    if (!first) throw new Error("no device");
+    const apart = await runSteps(programsOf(use, first.target, true), first);
+    const chained = programsOf(use, first.target, false);
+    for (const device of [first, ...others]) expectSame(await runSteps(chained, device), apart);
+  };
+
+  it("convolutions by tiles, in scratch", () => check(tiled));
+
+  it("random networks", { timeout: 180_000 }, async () => {
+    await fc.assert(fc.asyncProperty(randomModels, check), { numRuns: 30, seed: 22 });
+  });
+});
