@@ -25,8 +25,9 @@ function withoutNames(nest: LoopNest): string {
   const plain = printNest({ ...nest, name: "", header: [] }).replaceAll(/^\s*(?:\/\/|#).*$/gm, "");
   const buffers = new Set([...nest.bindings, ...nest.scratch].map(({ name }) => name));
   return plain.replaceAll(/[A-Za-z_]\w*/g, (word) => {
-    const root = [...buffers].find((name) => word === name);
-    if (root === undefined && !/\d$/.test(word)) return word;
+    // Names of values come from those of buffers.
+    const isOwn = [...buffers].some((name) => word.startsWith(name));
+    if (!isOwn && !/\d$/.test(word)) return word;
     if (!words.has(word)) words.set(word, words.size);
     return `#${words.get(word)}`;
   });
