@@ -5,7 +5,7 @@
  * In: a folder or an archive. Out: a `DataSet`. What holds: damaged files are named with what was expected and what was
  * found.
  */
-import { readFile, stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf, RuntimeFailure } from "../errors.ts";
 import { readArchive } from "./archive.ts";
@@ -33,7 +33,8 @@ interface Source {
   /** How people know it. */
   readonly name: string;
   readonly pathOf: (file: string) => string;
-  readonly read: (file: string) => Promise<Uint8Array>;
+  /** Fills the target as far as the file goes; resolves with the length of the file. */
+  readonly readInto: (file: string, target: Uint8Array) => Promise<number>;
   readonly remedy: string;
   readonly recordsAFile: number;
 }
@@ -58,13 +59,29 @@ export async function readCifarFolder(folder: string, options: CifarOptions = {}
   const batches = await findBatches(folder);
   if (batches === undefined) throw new RuntimeFailure("data", await whatIsMissing(folder), remedy);
   const pathOf = (file: string): string => join(batches, file);
-  const read = (file: string): Promise<Uint8Array> =>
-    readFile(pathOf(file)).catch((problem: unknown) => {
+  const readInto = (file: string, target: Uint8Array): Promise<number> =>
+    readFileInto(pathOf(file), target).catch((problem: unknown) => {
       throw new RuntimeFailure("data", `${pathOf(file)} cannot be read: ${reasonOf(problem)}`, remedy, {
         cause: problem,
       });
     });
-  return assemble({ name: folder, pathOf, read, remedy, recordsAFile });
+  return assemble({ name: folder, pathOf, readInto, remedy, recordsAFile });
+}
+
+async function readFileInto(path: string, target: Uint8Array): Promise<number> {
+  const file = await open(path);
+  try {
+    let done = 0;
+    while (done < target.length) {
+      const { bytesRead } = await file.read(target, done, target.length - done, done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    // A file that is longer is told by its own length.
+    return done < target.length ? done : (await file.stat()).size;
+  } finally {
+    await file.close();
+  }
 }
 
 async function whatIsMissing(folder: string): Promise<string> {
@@ -78,8 +95,12 @@ async function whatIsMissing(folder: string): Promise<string> {
 export async function readCifarArchive(path: string, options: CifarOptions = {}): Promise<DataSet> {
   const { remedy = defaultRemedy, recordsAFile = 10_000 } = options;
   const files = await cifarArchiveFiles(path, options);
-  const read = async (file: string): Promise<Uint8Array> => files.get(file) ?? new Uint8Array();
-  return assemble({ name: path, pathOf: (file) => `${file} in ${path}`, read, remedy, recordsAFile });
+  const readInto = async (file: string, target: Uint8Array): Promise<number> => {
+    const bytes = files.get(file) ?? new Uint8Array();
+    target.set(bytes.subarray(0, target.length));
+    return bytes.length;
+  };
+  return assemble({ name: path, pathOf: (file) => `${file} in ${path}`, readInto, remedy, recordsAFile });
 }
 
 /** The bytes of the six files, each of the right size. Throws a `RuntimeFailure` of kind "data". */
@@ -99,39 +120,31 @@ async function assemble(source: Source): Promise<DataSet> {
   };
 }
 
-/** A failure is for whoever awaits it, be it later; nothing where there is no further file. */
-function read(source: Source, file: string | undefined): Promise<Uint8Array> {
-  const reading = file === undefined ? Promise.resolve(new Uint8Array()) : source.read(file);
-  reading.catch(() => {});
-  return reading;
-}
-
+/** All files at once, into one piece of memory, where their records are then moved together. */
 async function readSplit(source: Source, files: readonly string[]): Promise<Split> {
+  const fileBytes = source.recordsAFile * recordBytes;
   const count = files.length * source.recordsAFile;
-  const images = new Uint8Array(count * imageBytes);
+  const all = new Uint8Array(files.length * fileBytes);
+  const parts = files.map((_, i) => all.subarray(i * fileBytes, (i + 1) * fileBytes));
+  const reading = parts.map((part, i) => source.readInto(files[i] ?? "", part));
+  // Of several failures the first file's is told, whichever comes first.
+  for (const one of reading) one.catch(() => {});
+  for (const [i, part] of parts.entries()) checkBatch(source, files[i] ?? "", part, (await reading[i]) ?? 0);
   const labels = new Uint8Array(count);
-  let at = 0;
-  // While one file is taken apart, the next one is read.
-  let next = read(source, files[0]);
-  for (const [i, file] of files.entries()) {
-    const bytes = await next;
-    next = read(source, files[i + 1]);
-    checkBatch(source, file, bytes);
-    // One call a record, without an object for it.
-    const records = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let start = 0; start < bytes.length; start += recordBytes, at++) {
-      labels[at] = bytes[start] ?? 0;
-      records.copy(images, at * imageBytes, start + 1, start + recordBytes);
-    }
+  for (let record = 0; record < count; record++) {
+    const start = record * recordBytes;
+    labels[record] = all[start] ?? 0;
+    all.copyWithin(record * imageBytes, start + 1, start + recordBytes);
   }
-  return { images, labels, count };
+  return { images: all.subarray(0, count * imageBytes), labels, count };
 }
 
-function checkBatch({ pathOf, remedy, recordsAFile }: Source, file: string, bytes: Uint8Array): void {
+/** `found` is the length of the file, whatever of it was read. */
+function checkBatch({ pathOf, remedy, recordsAFile }: Source, file: string, bytes: Uint8Array, found: number): void {
   const expected = recordsAFile * recordBytes;
-  if (bytes.length !== expected) {
-    const what = bytes.length < expected ? "is cut off" : "is no CIFAR-10 batch";
-    const text = `${pathOf(file)} ${what}: it has ${bytes.length} bytes; ${expected} are expected`;
+  if (found !== expected) {
+    const what = found < expected ? "is cut off" : "is no CIFAR-10 batch";
+    const text = `${pathOf(file)} ${what}: it has ${found} bytes; ${expected} are expected`;
     throw new RuntimeFailure("data", text, remedy);
   }
   for (let record = 0; record < recordsAFile; record++) {
