@@ -58,12 +58,16 @@ interface Turn {
 }
 
 const mostSteps = 100;
-const verifiedSteps = 3;
+/** The first loss shows the forward pass, the second one every gradient; later ones drift apart by rounding alone. */
+const verifiedSteps = 2;
 const trials = 5;
 /** Steps that take longer are slow: fewer of them have to do. */
 const slow = 2500;
-/** Float32 in different orders of summation, some steps of Adam later. */
-const tolerance = { train: 2e-3, predict: 1e-3 } as const;
+/**
+ * Adam's first step goes by the signs of the gradients, so that rounding turns the smallest of them around: losses then differ
+ * by some thousandths in deep networks, and by hundredths where a gradient is wrong.
+ */
+const tolerance = { train: 5e-3, predict: 1e-3 } as const;
 
 export async function measureTask(
   folder: string,
@@ -174,7 +178,7 @@ async function firstRun(command: Command) {
 /** The steps after the first one, whose values are compared; then a short trial for the time of a step. */
 async function verify(turn: Turn): Promise<number[]> {
   const values: number[] = [];
-  while (turn.next < verifiedSteps && !(turn.next > 1 && turn.estimate > slow)) {
+  while (turn.next < verifiedSteps) {
     const ran = await turn.client.run(turn.next++, 1, true);
     values.push(...ran.values);
     turn.estimate = ran.milliseconds;

@@ -294,20 +294,18 @@ function kernelOf(graph: Graph, storage: Storage, group: Group, { reads, sources
       },
     });
   }
-  const bodies = accumulators.map(({ body }) => body);
-  const distinct = distinguishOperands(bodies, group.domain, group.extents);
   const outputs = group.members.map((id): KernelOutput => {
     const place = group.reductions.indexOf(id);
     if (place >= 0) return { tensor: id, value: (_, results) => resultAt(results, place) };
     return { tensor: id, value: memberValue(graph, outside, group, id) };
   });
   const kept = outputs.filter(({ tensor }) => neededOutside.has(tensor));
+  const distinct = distinguishOperands({ accumulators, outputs: kept }, group.domain, group.extents);
   return {
     origins: group.members.map((id) => nodeAt(graph, id).origin),
     domain: group.domain,
     extents: group.extents,
-    accumulators: accumulators.map(({ operator, body }, i) => ({ operator, body: distinct[i] ?? body })),
-    outputs: kept,
+    ...distinct,
     inPlace: overwritesWhatItReads(graph, group, reads, sources),
   };
 }

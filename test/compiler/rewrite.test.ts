@@ -262,6 +262,26 @@ describe("on the CPU device", () => {
     // Products of tiles are up to ten times the values that they cancel to: a digit less than a plain sum has.
     expect(largestDifference(updated(graph, states), out)).toBeLessThan(5e-6);
   });
+
+  /** As in every training step: where there are as many channels in as out, one kernel prepares both filters. */
+  it.each([16, 24])("a convolution and its input's gradient with one filter of %i channels", async (channels) => {
+    const attributes = { kernel: [3, 3], stride: [1, 1], ...samePadding } as const;
+    const use: Use = { batch: 2, inputs: channels, outputs: channels, map: [8, 8], seed: 9 };
+    const { states } = graphOf("conv", attributes, use);
+    const builder = createGraphBuilder("run");
+    const shape = [use.batch, channels, ...use.map];
+    const [x, gradient] = ["x", "gradient"].map((name) => builder.state({ name, shape, type: "f32" }));
+    const weight = builder.state({ name: "weight", shape: [channels, channels, 3, 3], type: "f32" });
+    const forward = builder.add("conv", attributes, [x ?? -1, weight], origin);
+    const backward = builder.add("convInput", { ...attributes, size: use.map }, [gradient ?? -1, weight], origin);
+    builder.update({ name: "forward", shape, type: "f32" }, forward);
+    builder.update({ name: "backward", shape, type: "f32" }, backward);
+    const graph = builder.finish();
+    const found = await runGraphs([{ graph, states }], device);
+    const wanted = evaluateGraph(graph, states);
+    expect(largestDifference(wanted.get(forward) ?? [], found["forward"] ?? [])).toBeLessThan(5e-6);
+    expect(largestDifference(wanted.get(backward) ?? [], found["backward"] ?? [])).toBeLessThan(5e-6);
+  });
 });
 
 const samePadding = { padding: { top: 1, bottom: 1, left: 1, right: 1 }, dilation: [1, 1], groups: 1 } as const;
