@@ -5,8 +5,8 @@
  * lanes take each statement together, and every operation rounds to f32. It throws an `InvariantError`, with the
  * statement and the place, on a store outside its buffer, an integer outside its promised range, a read of scratch that nobody
  * wrote, and where lanes or workgroups race: one reads or overwrites what another wrote with no barrier between.
- * A load outside its buffer gives NaN (nestMemory.ts says why). What a store's `where` masks is not evaluated, nor the side
- * of a `select` that is not chosen.
+ * A load outside its buffer gives NaN (nestMemory.ts says why), and only loads whose values are used count (usedLoads.ts).
+ * What a store's `where` masks is not evaluated, nor the side of a `select` that is not chosen.
  */
 import { InvariantError } from "../invariantError.ts";
 import { applyBinary, applyMultiplyAdd, applyUnary, compare } from "./arithmetic.ts";
@@ -16,13 +16,16 @@ import { laneName, subgroupLaneName, workgroupName } from "./loopNest.ts";
 import { printStatement } from "./printNest.ts";
 import { uniform } from "./random.ts";
 import type { Clock, Memory, NestBuffer } from "./nestMemory.ts";
-import { forgetScratch, loadElement, memoriesOf, storeElement } from "./nestMemory.ts";
+import { countLoad, forgetScratch, loadElement, memoriesOf, storeElement } from "./nestMemory.ts";
+import { collectLoads, collectLoadsOfTest, countLoads, type Collect, type Loads, type LoadTools } from "./usedLoads.ts";
 import { verifyNest } from "./verifyNest.ts";
 
 interface Lane {
   readonly number: number;
   /** One slot for each name of the nest, integers and f32 values alike. */
   readonly values: Float64Array;
+  /** The loads behind the names that are made of any. */
+  readonly loads: Map<string, Loads<Lane>>;
 }
 
 interface Machine {
@@ -32,6 +35,8 @@ interface Machine {
   readonly lanes: readonly Lane[];
   readonly subgroupSize: number;
   readonly clock: Clock;
+  /** Names whose values are made of loads of what is written. */
+  readonly loading: Set<string>;
   workgroup: number;
   statement: Statement | undefined;
 }
@@ -57,9 +62,12 @@ export function interpretNest(
     nest,
     slots,
     memories: memoriesOf(nest, buffers),
-    lanes: Array.from({ length: nest.lanes }, (_, number) => ({ number, values: new Float64Array(slots.size) })),
+    lanes: Array.from({ length: nest.lanes }, (_, number) => {
+      return { number, values: new Float64Array(slots.size), loads: new Map() };
+    }),
     subgroupSize: options.subgroupSize ?? 0,
     clock: { epoch: 0, first: 0 },
+    loading: new Set(),
     workgroup: 0,
     statement: undefined,
   };
@@ -114,10 +122,6 @@ function memory(machine: Machine, name: string): Memory {
   return found;
 }
 
-function load(machine: Machine, lane: Lane, from: Memory, at: number): number {
-  return loadElement(from, at, laneId(machine, lane), machine.clock, (problem) => fail(machine, lane, problem));
-}
-
 function store(machine: Machine, lane: Lane, to: Memory, at: number, value: number): void {
   storeElement(to, at, value, laneId(machine, lane), machine.clock, (problem) => fail(machine, lane, problem));
 }
@@ -138,7 +142,7 @@ function compileIndex(machine: Machine, { constant, terms }: Index): Evaluate {
       const from = memory(machine, atom.buffer);
       const at = compileIndex(machine, atom.at);
       return (lane) => {
-        const value = load(machine, lane, from, at(lane));
+        const value = loadElement(from, at(lane));
         if (value > atom.maximum)
           fail(machine, lane, `${atom.buffer} holds ${value}, above the promised ${atom.maximum}`);
         return factor * value;
@@ -176,7 +180,7 @@ function compileExpression(machine: Machine, expression: Expression): Evaluate {
     case "load": {
       const from = memory(machine, expression.buffer);
       const at = compileIndex(machine, expression.index);
-      return (lane) => Math.fround(load(machine, lane, from, at(lane)));
+      return (lane) => Math.fround(loadElement(from, at(lane)));
     }
     case "unary": {
       const operand = compileExpression(machine, expression.operand);
@@ -196,7 +200,6 @@ function compileExpression(machine: Machine, expression: Expression): Evaluate {
       const condition = compileCondition(machine, expression.condition);
       const then = compileExpression(machine, expression.then);
       const otherwise = compileExpression(machine, expression.otherwise);
-      // A load that a test keeps out may be of what another workgroup is writing.
       return (lane) => (condition(lane) ? then(lane) : otherwise(lane));
     }
     case "random": {
@@ -209,10 +212,14 @@ function compileExpression(machine: Machine, expression: Expression): Evaluate {
   }
 }
 
+function sourceLane({ lanes, subgroupSize }: Machine, lane: Lane, subgroupLane: number): Lane | undefined {
+  return lanes[lane.number - (lane.number % subgroupSize) + subgroupLane];
+}
+
 function compileBroadcast(machine: Machine, name: string, subgroupLane: number): Evaluate {
   const at = slot(machine, name);
   return (lane) => {
-    const source = machine.lanes[lane.number - (lane.number % machine.subgroupSize) + subgroupLane];
+    const source = sourceLane(machine, lane, subgroupLane);
     if (!source || subgroupLane >= machine.subgroupSize)
       return fail(machine, lane, `there is no lane ${subgroupLane} in a subgroup of ${machine.subgroupSize}`);
     return source.values[at] ?? 0;
@@ -247,6 +254,35 @@ function compileCondition(machine: Machine, condition: Condition): Test {
   }
 }
 
+// --- loads that count -------------------------------------------------------------------------------------------
+
+function toolsOf(machine: Machine): LoadTools<Lane> {
+  return {
+    memory: (name) => memory(machine, name),
+    index: (of) => compileIndex(machine, of),
+    test: (condition) => compileCondition(machine, condition),
+    behind: (name) => (machine.loading.has(name) ? (lane) => lane.loads.get(name) : undefined),
+    source: (lane, subgroupLane) => sourceLane(machine, lane, subgroupLane),
+  };
+}
+
+function collected(machine: Machine, lane: Lane, collect: Collect<Lane>): Loads<Lane> {
+  const loads = { lane, epoch: machine.clock.epoch, elements: [], behind: [], isCounted: false };
+  collect(lane, loads);
+  return loads;
+}
+
+/** The loads that these values need count now. */
+function countNow(machine: Machine, ...collectors: readonly (Collect<Lane> | undefined)[]): (lane: Lane) => void {
+  const all = collectors.filter((collect) => collect !== undefined);
+  return (lane) => {
+    for (const collect of all)
+      countLoads(collected(machine, lane, collect), ({ lane: by, epoch }, from, at) =>
+        countLoad(from, at, laneId(machine, by), { ...machine.clock, epoch }, (problem) => fail(machine, by, problem)),
+      );
+  };
+}
+
 // --- statements -------------------------------------------------------------------------------------------------
 
 function compileBody(machine: Machine, statements: readonly Statement[]): Step {
@@ -262,11 +298,11 @@ function compileBody(machine: Machine, statements: readonly Statement[]): Step {
 function compileStatement(machine: Machine, statement: Statement): Step {
   switch (statement.kind) {
     case "let":
-      return setEach(slot(machine, statement.name), compileExpression(machine, statement.value));
+      return compileLet(machine, statement.name, statement.value);
     case "variable":
-      return setEach(slot(machine, statement.name), compileExpression(machine, statement.initial));
+      return compileAssign(machine, statement.name, statement.initial);
     case "assign":
-      return setEach(slot(machine, statement.name), compileExpression(machine, statement.value));
+      return compileAssign(machine, statement.name, statement.value);
     case "letIndex":
       return compileLetIndex(machine, statement.variable, statement.value);
     case "loop": {
@@ -281,8 +317,10 @@ function compileStatement(machine: Machine, statement: Statement): Step {
     }
     case "if": {
       const condition = compileCondition(machine, statement.condition);
+      const count = countNow(machine, collectLoadsOfTest(toolsOf(machine), statement.condition));
       const body = compileBody(machine, statement.body);
       return (active) => {
+        active.forEach(count);
         const inside = active.filter(condition);
         if (inside.length > 0) body(inside);
       };
@@ -308,6 +346,28 @@ function setEach(at: number, value: Evaluate): Step {
   };
 }
 
+function compileLet(machine: Machine, name: string, value: Expression): Step {
+  const set = setEach(slot(machine, name), compileExpression(machine, value));
+  const collect = collectLoads(toolsOf(machine), value);
+  if (!collect) return set;
+  machine.loading.add(name);
+  return (active) => {
+    for (const lane of active) lane.loads.set(name, collected(machine, lane, collect));
+    set(active);
+  };
+}
+
+function compileAssign(machine: Machine, name: string, value: Expression): Step {
+  const set = setEach(slot(machine, name), compileExpression(machine, value));
+  const collect = collectLoads(toolsOf(machine), value);
+  if (!collect) return set;
+  const count = countNow(machine, collect);
+  return (active) => {
+    active.forEach(count);
+    set(active);
+  };
+}
+
 function compileLetIndex(machine: Machine, variable: Variable, index: Index): Step {
   const at = slot(machine, variable.name);
   const value = compileIndex(machine, index);
@@ -326,8 +386,16 @@ function compileStore(machine: Machine, statement: Extract<Statement, { kind: "s
   const at = compileIndex(machine, statement.index);
   const value = compileExpression(machine, statement.value);
   const where = statement.where ? compileCondition(machine, statement.where) : () => true;
+  const tools = toolsOf(machine);
+  const count = countNow(machine, collectLoads(tools, statement.value));
+  const countWhere = countNow(machine, statement.where && collectLoadsOfTest(tools, statement.where));
   return (active) => {
-    for (const lane of active) if (where(lane)) store(machine, lane, to, at(lane), value(lane));
+    for (const lane of active) {
+      countWhere(lane);
+      if (!where(lane)) continue;
+      count(lane);
+      store(machine, lane, to, at(lane), value(lane));
+    }
   };
 }
 

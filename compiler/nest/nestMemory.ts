@@ -74,6 +74,8 @@ function conflicts(accesses: Accesses, at: number, lane: number, clock: Clock): 
 }
 
 function record(accesses: Accesses, at: number, lane: number, clock: Clock): void {
+  // A load that counts later than it was made.
+  if ((accesses.epoch[at] ?? 0) > clock.epoch) return;
   const other = accesses.lane[at] ?? 0;
   const several = accesses.epoch[at] === clock.epoch && other !== 0 && other !== lane;
   accesses.lane[at] = several ? -1 : lane;
@@ -84,16 +86,18 @@ function record(accesses: Accesses, at: number, lane: number, clock: Clock): voi
  * A load outside its buffer gives NaN: kernels may load early what a test would have kept them from (and then do not use
  * it), which real devices allow (robust access, slack around buffers). A NaN in a result shows one that was used.
  */
-export function loadElement(from: Memory, at: number, lane: number, clock: Clock, report: Report): number {
-  if (!(at >= 0 && at < from.length)) return NaN;
-  if (from.history) {
-    const { writes, reads } = from.history;
-    if (conflicts(writes, at, lane, clock))
-      report(`${from.name}[${at}] is read where another lane writes it, with no barrier between`);
-    if (from.scratch && writes.lane[at] === 0) report(`${from.name}[${at}] is read before it is written`);
-    record(reads, at, lane, clock);
-  }
-  return from.data[at] ?? 0;
+export function loadElement({ data, length }: Memory, at: number): number {
+  return at >= 0 && at < length ? (data[at] ?? 0) : NaN;
+}
+
+/** A load whose value is used; the clock's time is that of the load. */
+export function countLoad(from: Memory, at: number, lane: number, clock: Clock, report: Report): void {
+  if (!from.history || !(at >= 0 && at < from.length)) return;
+  const { writes, reads } = from.history;
+  if (conflicts(writes, at, lane, clock))
+    report(`${from.name}[${at}] is read where another lane writes it, with no barrier between`);
+  if (from.scratch && writes.lane[at] === 0) report(`${from.name}[${at}] is read before it is written`);
+  record(reads, at, lane, clock);
 }
 
 /** Two lanes may write the same value to one element. */

@@ -187,7 +187,7 @@ describe("planning", () => {
               if (reads.some(({ tensor }) => tensor === id)) expect(chainOf.get(k)).toBe(chainOf.get(id));
             });
       }),
-      { numRuns: 200 },
+      { numRuns: 200, seed: 53 },
     );
   });
 

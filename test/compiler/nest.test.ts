@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { errorFunction } from "../../compiler/nest/arithmetic.ts";
 import { add, constant, element, index, multiply, variable } from "../../compiler/nest/integer.ts";
 import { interpretNest } from "../../compiler/nest/interpretNest.ts";
-import type { LoopNest, Statement } from "../../compiler/nest/loopNest.ts";
-import { laneName } from "../../compiler/nest/loopNest.ts";
+import type { Expression, LoopNest, Statement } from "../../compiler/nest/loopNest.ts";
+import { laneName, workgroupName } from "../../compiler/nest/loopNest.ts";
 import type { NestBuffer } from "../../compiler/nest/nestMemory.ts";
 import { printNest, printNumber } from "../../compiler/nest/printNest.ts";
 import { uniform } from "../../compiler/nest/random.ts";
@@ -134,6 +134,30 @@ describe("interpretNest", () => {
     const bindings = [s.read("x", 7), s.read("order", 6, "u32"), s.readwrite("out", 16)];
     interpretNest(s.nest("outside", { bindings, body }), { x: new Float32Array(8), order: new Uint32Array(6), out });
     expect([...out]).toEqual([0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, NaN, NaN]);
+  });
+
+  it("lets a load that is not used be of what another workgroup writes", () => {
+    const group = index(variable(workgroupName, 3));
+    const own = add(multiply(group, 8), lane);
+    const next = s.select(s.inRange(group, 3, 3), s.reference("next"), s.number(2));
+    const exchange = (used: Expression): LoopNest =>
+      s.nest("neighbours", {
+        bindings: [s.readwrite("x", 24), s.readwrite("out", 24)],
+        workgroups: 3,
+        body: [
+          s.letFloat("next", s.load("x", add(own, 8))),
+          s.letFloat("used", used),
+          s.store("x", own, s.number(1)),
+          s.store("out", own, s.reference("used")),
+        ],
+      });
+    const out = new Float32Array(24);
+    interpretNest(exchange(next), { x: new Float32Array(24), out });
+    expect([...out]).toEqual([...new Float32Array(24).fill(2)]);
+    const wrong = exchange(s.binary("add", next, s.reference("next")));
+    expect(() => interpretNest(wrong, { x: new Float32Array(24), out })).toThrow(
+      /x\[8\] is written where another lane reads it/,
+    );
   });
 
   it("rounds to f32 at every operation", () => {

@@ -150,15 +150,19 @@ const residual = fc
 const other = fc.constantFrom("relu", "pool max 2 stride 1", "pool avg 2", "bn", "dropout 0.5");
 
 /** Small networks of all that makes chains end: statistics over images, strides, windows, branches, random numbers. */
-export const randomModels: fc.Arbitrary<ModelUse> = fc
-  .record({
-    layers: fc.array(fc.oneof({ weight: 4, arbitrary: convolution }, residual, other), { minLength: 2, maxLength: 5 }),
-    input: fc.tuple(some(4), some(11, 8), some(11, 8)),
-    batch: fc.constantFrom(1, 3, 8, 12, 16),
-    groupElements: fc.constantFrom(1, 1 << 12),
-  })
-  .map(({ layers, input: [channels, height, width], batch, groupElements }) => ({
-    source: `model Random {\n  input ${channels}@${height}x${width}\n  ${layers.join("\n  ")}\n  fc ${classes}\n}\n`,
-    batch,
-    winograd: { split: 0, join: 0, groupElements },
-  }));
+export const randomModels = (mostImages: number): fc.Arbitrary<ModelUse> =>
+  fc
+    .record({
+      layers: fc.array(fc.oneof({ weight: 4, arbitrary: convolution }, residual, other), {
+        minLength: 2,
+        maxLength: 5,
+      }),
+      input: fc.tuple(some(4), some(11, 8), some(11, 8)),
+      batch: fc.constantFrom(...[1, 3, 8, 12, 16].filter((batch) => batch <= mostImages)),
+      groupElements: fc.constantFrom(1, 1 << 12),
+    })
+    .map(({ layers, input: [channels, height, width], batch, groupElements }) => ({
+      source: `model Random {\n  input ${channels}@${height}x${width}\n  ${layers.join("\n  ")}\n  fc ${classes}\n}\n`,
+      batch,
+      winograd: { split: 0, join: 0, groupElements },
+    }));
