@@ -62,7 +62,10 @@ function tensorsOf(steps: readonly Step[]): Map<number, StoredTensor> {
   const put = (id: number, shape: readonly number[], storage: StoredTensor["storage"]): void => {
     found.set(id, { id, label: `t${id}`, shape, type: "f32", storage });
     found.set(viewOf(id), {
-      ...{ id: viewOf(id), label: `view of t${id}`, shape: [...shape, 1], type: "f32" },
+      id: viewOf(id),
+      label: `view of t${id}`,
+      shape: [...shape, 1],
+      type: "f32",
       storage: { kind: "alias", of: id, offset: 0 },
     });
   };
