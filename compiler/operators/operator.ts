@@ -121,8 +121,11 @@ export interface OperatorAttributes {
   tileSplit: TileAttributes & { readonly before: Pair; readonly step: number };
   /** Tiles `[N / images, t·t, P, C]` back to maps: `matrix` is `[m, t]`, each tile gives m x m elements, side by side. */
   tileJoin: TileAttributes;
-  /** `out[g, b, m, n] = Σ_k left[g, b, m, k] · right[g, b, k, n]`, the left side transposed if told so; g of extent 1 is repeated. */
-  batchMatmul: { readonly transposeLeft: boolean };
+  /**
+   * `out[g, b, m, n] = Σ_k left[g, b, m, k] · right[g, b, k, n]`, the left side transposed if told so; g of extent 1 is
+   * repeated. Of `merged` groups in a row, the products are summed.
+   */
+  batchMatmul: { readonly transposeLeft: boolean; readonly merged: number };
   /** `x̂·scale + shift` with `x̂ = (x - mean)·deviation⁻¹`; its gradient runs through the batch's statistics: (x, mean, inverse deviation, scale, shift). */
   normalizeBatch: { readonly count: number };
 }

@@ -103,21 +103,23 @@ export const tileJoin: Operator<"tileJoin"> = {
 };
 
 export const batchMatmul: Operator<"batchMatmul"> = {
-  summary: "out[g,b,m,n] = sum(k) left[g,b,m,k] · right[g,b,k,n]",
-  shape: ({ transposeLeft }, [left = [], right = []]) => {
+  summary: "out[g,b,m,n] = sum(j,k) left[merged·g+j,b,m,k] · right[merged·g+j,b,k,n]",
+  shape: ({ transposeLeft, merged }, [left = [], right = []]) => {
     const [groups, batch, rows, columns] = four(left);
-    return [Math.max(groups, four(right)[0]), batch, transposeLeft ? columns : rows, four(right)[3]];
+    return [Math.max(groups, four(right)[0]) / merged, batch, transposeLeft ? columns : rows, four(right)[3]];
   },
-  define: ({ transposeLeft }, [left, right]) => {
+  define: ({ transposeLeft, merged }, [left, right]) => {
     if (!left || !right) throw new Error("batchMatmul takes (left, right)");
     const depth = four(right.shape)[2];
     const groupOf = (shape: readonly number[], g: Index): Index => (shape[0] === 1 ? index(0) : g);
     return (coordinates) => {
       const [g, b, m, n] = four(coordinates);
-      return value.reduce("add", [depth], ([k = index(0)]) => {
+      return value.reduce("add", merged === 1 ? [depth] : [merged, depth], (along) => {
+        const k = along.at(-1) ?? index(0);
+        const group = merged === 1 ? g : add(multiply(g, merged), along[0] ?? 0);
         const rowAndDepth = transposeLeft ? [k, m] : [m, k];
-        const atLeft = [groupOf(left.shape, g), b, ...rowAndDepth];
-        const atRight = [groupOf(right.shape, g), b, k, n];
+        const atLeft = [groupOf(left.shape, group), b, ...rowAndDepth];
+        const atRight = [groupOf(right.shape, group), b, k, n];
         return value.multiply(value.operand("left", atLeft, left.at), value.operand("right", atRight, right.at));
       });
     };

@@ -96,9 +96,18 @@ function correlate(
 ): number {
   const split = splitMaps(pieces, maps, matrices.input, before, "tiles");
   const taps = splitFilters(pieces, filters, matrices.filter, "filter tiles");
-  const products = pieces.add("batchMatmul", { transposeLeft: false }, [split, taps], "products");
+  const products = pieces.add("batchMatmul", { transposeLeft: false, merged: 1 }, [split, taps], "products");
   const { images, tiles } = pieces.plan;
   return pieces.add("tileJoin", { matrix: matrices.outputs, images, tiles }, [products], "maps");
+}
+
+/** Groups whose products are summed at once, so that products take no more memory than the tiles that they are made of. */
+function mergedGroups(left: readonly number[], right: readonly number[]): number {
+  const [groups, , tiles, rows] = four(left);
+  const columns = four(right)[3];
+  const most = (groups * tiles * (rows + columns)) / (rows * columns);
+  const counts = Array.from({ length: groups }, (_, i) => i + 1);
+  return counts.find((count) => groups % count === 0 && groups / count <= most) ?? groups;
 }
 
 /** Sum over groups of the products of tiles of the gradient and of the input, mapped back to `[O, I, r, r]`. */
@@ -108,7 +117,8 @@ function filterGradient(pieces: Pieces, input: number, gradient: number, padding
   if (!matrices) return -1;
   const tiles = splitMaps(pieces, input, matrices.input, padding, "tiles");
   const upstream = splitMaps(pieces, gradient, matrices.filter, [0, 0], "gradient tiles");
-  const products = add("batchMatmul", { transposeLeft: true }, [upstream, tiles], "products");
+  const merged = mergedGroups(shapeOf(upstream), shapeOf(tiles));
+  const products = add("batchMatmul", { transposeLeft: true, merged }, [upstream, tiles], "products");
   const [groups, , images] = four(shapeOf(products));
   const sums = groups > 1 ? add("reduce", { operator: "add", axes: [0] }, [products], "sum") : products;
   return add("tileJoin", { matrix: matrices.outputs, images, tiles: [1, 1] }, [sums], "filters");

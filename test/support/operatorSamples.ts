@@ -429,18 +429,19 @@ export function operatorSamples(ties: boolean): { readonly [K in OperatorName]: 
     batchMatmul: fc
       .record({
         groups: upTo(3),
+        merged: upTo(3),
         shared: fc.constantFrom("left", "right", "none"),
         batch: upTo(4),
         sizes: shape(3, 9),
         transposeLeft: fc.boolean(),
         seed,
       })
-      .map(({ groups, shared, batch: count, sizes: [m = 1, n = 1, k = 1], transposeLeft, seed: from }) =>
+      .map(({ groups, merged, shared, batch: count, sizes: [m = 1, n = 1, k = 1], transposeLeft, seed: from }) =>
         sampleOf("batchMatmul", {
-          attributes: { transposeLeft },
+          attributes: { transposeLeft, merged },
           inputs: {
-            left: values([shared === "left" ? 1 : groups, count, ...(transposeLeft ? [k, m] : [m, k])], from),
-            right: values([shared === "right" ? 1 : groups, count, k, n], from + 2),
+            left: values([shared === "left" ? 1 : groups * merged, count, ...(transposeLeft ? [k, m] : [m, k])], from),
+            right: values([shared === "right" ? 1 : groups * merged, count, k, n], from + 2),
           },
           seed: from,
         }),
