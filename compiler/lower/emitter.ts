@@ -23,6 +23,8 @@ export interface Emitter {
   readonly push: (statement: Statement) => void;
   /** A loop around what `body` emits; nothing is emitted for a count of one. */
   readonly loop: (name: string, count: number, body: (counter: Index) => void) => void;
+  /** What `body` emits runs only under the condition. */
+  readonly when: (condition: Condition, body: () => void) => void;
   /** A scope of its own for statements that read the kernel's results. */
   readonly results: (names: readonly string[], body: () => void) => void;
   /** Defines an integer in the innermost scope. */
@@ -237,6 +239,10 @@ export function createEmitter(table: TermTable, builtin: readonly string[], name
   return {
     push: (statement) => innermost().statements.push(statement),
     loop,
+    when: (test, body) => {
+      const statements = open([], body);
+      innermost().statements.push({ kind: "if", condition: test, body: statements });
+    },
     results: (chosen, body) => {
       const before = resultNames;
       resultNames = chosen;

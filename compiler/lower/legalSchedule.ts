@@ -33,7 +33,7 @@ function readStep({ axis, step, unrolled }: Readonly<Record<string, unknown>>): 
 /** A schedule from JSON; undefined where it is none. */
 export function readSchedule(value: unknown): Schedule | undefined {
   if (!isRecord(value)) return undefined;
-  const { lanes, vector, order, broadcast, roll } = value;
+  const { lanes, vector, order, broadcast, roll, skip } = value;
   const [grid, threads, loops] = [value["grid"], value["threads"], value["loops"]].map((list) =>
     readList(list, readStep),
   );
@@ -52,6 +52,7 @@ export function readSchedule(value: unknown): Schedule | undefined {
     broadcast: broadcast === true,
     ...(typeof vector === "string" ? { vector } : {}),
     ...(roll === true ? { roll } : {}),
+    ...(skip === true ? { skip } : {}),
   };
 }
 
@@ -74,7 +75,7 @@ const rules: { readonly [K in Target["kind"]]: readonly Rule[] } = {
     (schedule, kernel) => !kernel.inPlace || isEven(schedule, kernel),
   ],
   wgsl: [
-    ({ vector, stage }) => vector === undefined && stage.length === 0,
+    ({ vector, stage, skip }) => vector === undefined && stage.length === 0 && !skip,
     ({ lanes }, _, target) => target.kind === "wgsl" && lanes <= target.maximumInvocations,
     ({ lanes, broadcast }, { inPlace }, target) =>
       !broadcast ||

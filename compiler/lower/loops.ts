@@ -6,6 +6,7 @@ import type { Emitter } from "./emitter.ts";
 import { accumulatorNames, type Lowering, total } from "./lowering.ts";
 import { emitOutputs } from "./outputs.ts";
 import { emitProducts } from "./products.ts";
+import { usefulTurns } from "./skips.ts";
 import { emitStage } from "./stage.ts";
 
 /** Emits everything and returns the number of workgroups. */
@@ -70,9 +71,7 @@ function turns({ emitter }: Lowering, cut: Cut, body: (counter: Index) => void):
 /** Opens loops `from` to `to - 1`, staging operands where the schedule says so. */
 function emitLoops(lowering: Lowering, starts: Starts, from: number, to: number, body: (starts: Starts) => void): void {
   emitStages(lowering, starts, from);
-  const cut = lowering.axes.loops[from];
-  if (from >= to || !cut) return body(starts);
-  turns(lowering, cut, (counter) => emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body));
+  emitInnerLoops(lowering, starts, from, to, body);
 }
 
 function emitStages(lowering: Lowering, starts: Starts, depth: number): void {
@@ -94,6 +93,7 @@ function emitTile(lowering: Lowering, starts: Starts, depth: number): void {
   finishTile(lowering, starts, names);
 }
 
+/** The same where what is staged at `from` was emitted already. */
 function emitInnerLoops(
   lowering: Lowering,
   starts: Starts,
@@ -103,7 +103,14 @@ function emitInnerLoops(
 ): void {
   const cut = lowering.axes.loops[from];
   if (from >= to || !cut) return body(starts);
-  turns(lowering, cut, (counter) => emitLoops(lowering, advance(starts, cut, counter), from + 1, to, body));
+  turns(lowering, cut, (counter) => {
+    const at = advance(starts, cut, counter);
+    const inside = (): void => emitLoops(lowering, at, from + 1, to, body);
+    const isReduction = lowering.axes.reduction.includes(cut.axis);
+    const condition = lowering.schedule.skip && isReduction ? usefulTurns(lowering, at, from + 1, counter) : undefined;
+    if (condition) lowering.emitter.when(condition, inside);
+    else inside();
+  });
 }
 
 /** Lanes of a reduced vector axis hold parts of the results: put them together, then store. */

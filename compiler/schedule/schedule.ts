@@ -38,6 +38,8 @@ export interface Schedule {
   readonly broadcast: boolean;
   /** What the next turn of the innermost loop would load again stays in registers (WGSL). */
   readonly roll?: boolean;
+  /** Turns of a reduction loop that would only add zeros are left out (WebAssembly: all lanes turn alike). */
+  readonly skip?: boolean;
 }
 
 export const axisName = {
@@ -58,6 +60,7 @@ export function printSchedule(schedule: Schedule): string {
     ...schedule.stage.map(({ operand, depth }) => `stage ${operand}@${depth}`),
     schedule.broadcast ? "broadcast" : "",
     schedule.roll ? "roll" : "",
+    schedule.skip ? "skip" : "",
   ];
   return parts.filter((part) => part !== "").join(" | ");
 }

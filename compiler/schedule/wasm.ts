@@ -199,7 +199,9 @@ function chooseReduction(
     unroll.set(axis.name, step);
     size *= step;
   }
-  const looped = rest.filter((axis) => (unroll.get(axis.name) ?? 1) < axis.extent);
+  const looped = [...(vectorAxis ? [vectorAxis] : []), ...rest].filter(
+    (axis) => (unroll.get(axis.name) ?? 1) < axis.extent,
+  );
   return { unroll, order: looped.toReversed() };
 }
 
@@ -310,7 +312,7 @@ function scheduleReduction(
     ...domainLoops.filter(isSingledOut).map((loop) => ({ ...loop, unrolled: true })),
     ...inner.map((axis) => ({ axis: axis.name, step: unroll.get(axis.name) ?? 1 })),
   ];
-  return finish(vector, grid, loops, chooseStages(analysis, grid, loops, outer.length));
+  return { ...finish(vector, grid, loops, chooseStages(analysis, grid, loops, outer.length)), skip: true };
 }
 
 /** `chunks`: the grid cuts the first axis into so many parts, and no other. */
