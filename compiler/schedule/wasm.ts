@@ -357,7 +357,7 @@ export function splitForWasm(kernel: Kernel): number[] {
   const whole = kernel.extents.map(() => 1);
   const [first = 1] = kernel.extents;
   // Enough independent outputs, or too little to do: one stage is better.
-  if (reduced < 2048 || elements * 64 > reduced * mostChunks || first < 2) return whole;
+  if (reduced < 2048 || elements > reduced * mostChunks || first < 2) return whole;
   if (first <= mostImages && first * elements <= fewPartialElements)
     return whole.map((one, axis) => (axis === 0 ? first : one));
   const parts = largestDivisor(first, Math.min(16, Math.floor(mostPartialElements / elements)));
