@@ -89,8 +89,10 @@ export function createEmitter(table: TermTable, builtin: readonly string[], name
     terms.forEach(visit);
   }
 
-  const isTrivial = (term: Term): boolean =>
-    term.shape.kind === "constant" || term.shape.kind === "index" || term.shape.kind === "result";
+  const isTrivial = ({ shape }: Term): boolean =>
+    shape.kind === "constant" ||
+    shape.kind === "result" ||
+    (shape.kind === "index" && shape.index.terms.every(({ atom }) => atom.kind === "variable"));
   function expression(term: Term): Expression {
     const known = boundTo(term);
     if (known !== undefined) return known;

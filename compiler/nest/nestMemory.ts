@@ -108,7 +108,9 @@ export function storeElement(to: Memory, at: number, value: number, lane: number
   if (conflicts(reads, at, lane, clock))
     report(`${to.name}[${at}] is written where another lane reads it, with no barrier between`);
   const stored = to.data instanceof Float32Array ? Math.fround(value) : value >>> 0;
-  if (conflicts(writes, at, lane, clock) && !Object.is(to.data[at], stored))
+  // Zeros of either sign are the same value.
+  const isSame = Object.is((to.data[at] ?? NaN) + 0, stored + 0);
+  if (conflicts(writes, at, lane, clock) && !isSame)
     report(`${to.name}[${at}] is written by two lanes, with no barrier between`);
   record(writes, at, lane, clock);
   to.data[at] = stored;

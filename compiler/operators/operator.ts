@@ -122,6 +122,11 @@ export interface OperatorAttributes {
   /** Tiles `[N / images, t·t, P, C]` back to maps: `matrix` is `[m, t]`, each tile gives m x m elements, side by side. */
   tileJoin: TileAttributes;
   /**
+   * Tiles `[N / images, t·t, P, C]` back to maps `[N, C, ...size]` where they overlap: `matrix` is `[n, t]`, each tile gives
+   * n x n elements, those of the next one `step` further on, the first from `-before` on. Elements that meet are summed.
+   */
+  tileSum: TileAttributes & { readonly before: Pair; readonly step: number; readonly size: Pair };
+  /**
    * `out[g, b, m, n] = Σ_k left[g, b, m, k] · right[g, b, k, n]`, the left side transposed if told so; g of extent 1 is
    * repeated. Of `merged` groups in a row, the products are summed.
    */

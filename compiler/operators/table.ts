@@ -16,7 +16,7 @@ import {
   reshape,
   state,
 } from "./tensors.ts";
-import { batchMatmul, tileJoin, tileSplit } from "./tiles.ts";
+import { batchMatmul, tileJoin, tileSplit, tileSum } from "./tiles.ts";
 import { window, windowPlace, windowRoute, windowSpread } from "./windows.ts";
 
 export const operators: { readonly [K in OperatorName]: Operator<K> } = {
@@ -42,6 +42,7 @@ export const operators: { readonly [K in OperatorName]: Operator<K> } = {
   gather,
   tileSplit,
   tileJoin,
+  tileSum,
   batchMatmul,
   normalizeBatch,
 };

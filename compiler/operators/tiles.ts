@@ -4,7 +4,7 @@
  * Only rewriting after differentiation makes these operators, so they have no gradients. Notation: g group of images, q
  * place in a transformed tile, row by row, p tile of the group, c channel.
  */
-import { add, divide, type Index, index, multiply, remainder } from "../nest/integer.ts";
+import { add, clamp, divide, type Index, index, multiply, remainder, subtract } from "../nest/integer.ts";
 import * as value from "../value.ts";
 import type { Value } from "../value.ts";
 import { four, padded } from "./convolution.ts";
@@ -13,33 +13,52 @@ import type { Operator, TileAttributes } from "./operator.ts";
 
 type Matrix = TileAttributes["matrix"];
 
-/** Transformed tiles that are kept: all elements of a tile share their parts. */
-const mostTiles = 64;
+/** Transformed tiles, rows and columns that are kept: all elements of a tile share their parts. */
+const mostParts = 1024;
 
-/** The elements of `matrix · tile · matrixᵀ`, row by row; `read` gives the tile's elements, `where` names it. */
-function createTransform(matrix: Matrix): (where: string, read: (row: number, column: number) => Value) => Value[] {
-  const known = new Map<string, Value[]>();
+/** Results that are asked for again by name; the oldest go where there are too many. */
+function createMemory<T>(): (name: string, make: () => T) => T {
+  const known = new Map<string, T>();
+  return (name, make) => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    if (known.size >= mostParts) known.clear();
+    const made = make();
+    known.set(name, made);
+    return made;
+  };
+}
+
+/** What gives the elements of `matrix · tile · matrixᵀ`, row by row; `read` gives the tile's elements, `where` names it. */
+type Transform = (where: string, read: (row: number, column: number) => Value) => readonly Value[];
+
+/** Rows are mapped first, or columns: those whose elements are at hand together. */
+function createTransform(matrix: Matrix, first: "rows" | "columns"): Transform {
+  const memory = createMemory<readonly Value[]>();
   const extent = matrix[0]?.length ?? 0;
   const places = Array.from({ length: extent }, (_, i) => i);
-  return (where, read) => {
-    const found = known.get(where);
-    if (found) return found;
-    const columns = places.map((column) =>
-      applyMatrix(
-        matrix,
-        places.map((row) => read(row, column)),
-      ),
-    );
-    const elements = matrix.flatMap((_, row) =>
-      applyMatrix(
-        matrix,
-        columns.map((of) => of[row] ?? value.zero),
-      ),
-    );
-    if (known.size >= mostTiles) known.clear();
-    known.set(where, elements);
-    return elements;
-  };
+  const count = matrix.length;
+  return (where, read) =>
+    memory(where, () => {
+      const isByRows = first === "rows";
+      const mapped = places.map((one) =>
+        applyMatrix(
+          matrix,
+          places.map((other) => (isByRows ? read(one, other) : read(other, one))),
+        ),
+      );
+      const lines = matrix.map((_, line) =>
+        applyMatrix(
+          matrix,
+          mapped.map((of) => of[line] ?? value.zero),
+        ),
+      );
+      const at = (row: number, column: number): Value | undefined =>
+        isByRows ? lines[column]?.[row] : lines[row]?.[column];
+      return matrix.flatMap((_, row) =>
+        Array.from({ length: count }, (_unused, column) => at(row, column) ?? value.zero),
+      );
+    });
 }
 
 /** The value with the number that the index is; a chain of tests where the index is not known. */
@@ -59,7 +78,7 @@ export const tileSplit: Operator<"tileSplit"> = {
   },
   define: ({ matrix, images, tiles, before, step }, [input]) => {
     if (!input) throw new Error("tileSplit takes (input)");
-    const transform = createTransform(matrix);
+    const transform = createTransform(matrix, "rows");
     const read = padded(input);
     return (coordinates) => {
       const [g, q, p, c] = four(coordinates);
@@ -85,7 +104,7 @@ export const tileJoin: Operator<"tileJoin"> = {
   },
   define: ({ matrix, images, tiles }, [input]) => {
     if (!input) throw new Error("tileJoin takes (input)");
-    const transform = createTransform(matrix);
+    const transform = createTransform(matrix, "columns");
     const m = matrix.length;
     const t = matrix[0]?.length ?? 1;
     return (coordinates) => {
@@ -97,6 +116,71 @@ export const tileJoin: Operator<"tileJoin"> = {
       );
       const rows = matrix.map((_, row) => pick(elements.slice(row * m, (row + 1) * m), remainder(x, m)));
       return pick(rows, remainder(y, m));
+    };
+  },
+  gradient: "none",
+};
+
+/** A tile along one axis that gives something to an element: which, whether there is one (1 or 0), and the place in it. */
+interface Meeting {
+  readonly tile: Index;
+  readonly exists: Value;
+  readonly place: Index;
+}
+
+/** The tiles that overlap at one element, tiles of `extent` elements every `step`, `count` of them from `-before` on. */
+function meetings(
+  at: Index,
+  { extent, step, before, count }: { readonly [name in "extent" | "step" | "before" | "count"]: number },
+): Meeting[] {
+  const shifted = add(at, before);
+  return Array.from({ length: Math.ceil(extent / step) }, (_, back): Meeting => {
+    const tile = subtract(divide(shifted, step), back);
+    // As a number, so that nothing branches: loads beside the maps are of the next best tile, and count for nothing.
+    const exists = add(clamp(add(tile, 1), 0, 1), clamp(subtract(count, tile), 0, 1), -1);
+    return {
+      tile: clamp(tile, 0, count - 1),
+      exists: value.indexValue(exists),
+      place: add(remainder(shifted, step), back * step),
+    };
+  }).filter(({ place }) => place.minimum < extent);
+}
+
+export const tileSum: Operator<"tileSum"> = {
+  summary:
+    "out[n,c,y,x] = sum over the tiles (i, j) that meet there: element (y + before - step·i, …) of M · tile · Mᵀ",
+  shape: ({ images, size }, [input = []]) => {
+    const [groups, , , channels] = four(input);
+    return [groups * images, channels, ...size];
+  },
+  define: ({ matrix, images, tiles, before, step }, [input]) => {
+    if (!input) throw new Error("tileSum takes (input)");
+    const t = matrix[0]?.length ?? 1;
+    const [columnsOf, rowsOf] = [createMemory<Value[]>(), createMemory<Value[]>()];
+    const along = (d: 0 | 1, at: Index): Meeting[] =>
+      meetings(at, { extent: matrix.length, step, before: before[d], count: tiles[d] });
+    const sum = (of: readonly Meeting[], part: (meeting: Meeting) => readonly Value[]): Value =>
+      of
+        .map((meeting) => value.multiply(meeting.exists, pick([...part(meeting), value.zero], meeting.place)))
+        .reduceRight((rest, one) => value.add(one, rest), value.zero);
+    const line = (element: (at: number) => Value): Value[] =>
+      applyMatrix(
+        matrix,
+        Array.from({ length: t }, (_, at) => element(at)),
+      );
+    return (coordinates) => {
+      const [n, c, y, x] = four(coordinates);
+      const first = multiply(remainder(n, images), tiles[0] * tiles[1]);
+      const overRows = along(0, y);
+      /** Column `column` of the tiles across at `j`, under the matrix, at the row y: sums over the tiles down. */
+      const element = (j: Index, column: number): Value =>
+        sum(overRows, ({ tile: i }) => {
+          const p = add(first, multiply(i, tiles[1]), j);
+          return columnsOf(keyOf([n, p, c, index(column)]), () =>
+            line((row) => input.at([divide(n, images), index(row * t + column), p, c])),
+          );
+        });
+      return sum(along(1, x), ({ tile: j }) => rowsOf(keyOf([n, j, c, y]), () => line((column) => element(j, column))));
     };
   },
   gradient: "none",

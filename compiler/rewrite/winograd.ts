@@ -3,13 +3,14 @@
  *
  * In: a convolution or one of its gradients, stride 1. Out: tiles of the operands under a linear map, one matrix product
  * for each place of a tile, the products' tiles mapped back; or nothing where that would not be faster. Source: Lavin and
- * Gray 2015; the gradient by the filter is F(r, m), whose tiles of the input are those of F(m, r).
+ * Gray 2015. With `y = A((G w) ∘ (B x))` for each tile, the gradients are what transposing gives: `Gᵀ((Aᵀ ȳ) ∘ (B x))` by the
+ * filter and `Bᵀ((Aᵀ ȳ) ∘ (G w))` by the input, so that one set of tiles of `ȳ` serves both.
  */
 import type { Node } from "../graph/graph.ts";
 import { four } from "../operators/convolution.ts";
 import type { ConvolutionAttributes } from "../operators/operator.ts";
 import type { RewriteContext, RewriteRule } from "./rewriteGraph.ts";
-import { fastCorrelation, type Matrix, reverseColumns } from "./winogradMatrices.ts";
+import { fastCorrelation, type Matrix, transpose } from "./winogradMatrices.ts";
 
 /** What a device's time for a convolution goes with, in time for one multiply-add. */
 export interface WinogradCosts {
@@ -87,20 +88,6 @@ function splitFilters({ plan, add, shapeOf }: Pieces, filters: number, matrix: M
   return add("tileSplit", { matrix, images, tiles: [1, 1], before: [0, 0], step: plan.r }, [filters], role);
 }
 
-function correlate(
-  pieces: Pieces,
-  maps: number,
-  filters: number,
-  matrices: { readonly input: Matrix; readonly filter: Matrix; readonly outputs: Matrix },
-  before: readonly [number, number],
-): number {
-  const split = splitMaps(pieces, maps, matrices.input, before, "tiles");
-  const taps = splitFilters(pieces, filters, matrices.filter, "filter tiles");
-  const products = pieces.add("batchMatmul", { transposeLeft: false, merged: 1 }, [split, taps], "products");
-  const { images, tiles } = pieces.plan;
-  return pieces.add("tileJoin", { matrix: matrices.outputs, images, tiles }, [products], "maps");
-}
-
 /** Groups whose products are summed at once, so that products take no more memory than the tiles that they are made of. */
 function mergedGroups(left: readonly number[], right: readonly number[]): number {
   const [groups, , tiles, rows] = four(left);
@@ -110,18 +97,11 @@ function mergedGroups(left: readonly number[], right: readonly number[]): number
   return counts.find((count) => groups % count === 0 && groups / count <= most) ?? groups;
 }
 
-/** Sum over groups of the products of tiles of the gradient and of the input, mapped back to `[O, I, r, r]`. */
-function filterGradient(pieces: Pieces, input: number, gradient: number, padding: readonly [number, number]): number {
-  const { plan, add, shapeOf } = pieces;
-  const matrices = fastCorrelation(plan.r, plan.m);
-  if (!matrices) return -1;
-  const tiles = splitMaps(pieces, input, matrices.input, padding, "tiles");
-  const upstream = splitMaps(pieces, gradient, matrices.filter, [0, 0], "gradient tiles");
-  const merged = mergedGroups(shapeOf(upstream), shapeOf(tiles));
-  const products = add("batchMatmul", { transposeLeft: true, merged }, [upstream, tiles], "products");
-  const [groups, , images] = four(shapeOf(products));
-  const sums = groups > 1 ? add("reduce", { operator: "add", axes: [0] }, [products], "sum") : products;
-  return add("tileJoin", { matrix: matrices.outputs, images, tiles: [1, 1] }, [sums], "filters");
+type Pair = readonly [number, number];
+
+/** The matrices of a plan; those of the gradients are their transposes. */
+function matricesOf({ m, r }: Plan): Record<"input" | "filter" | "outputs", Matrix> | undefined {
+  return fastCorrelation(m, r);
 }
 
 type Rewrite<N extends ConvolutionNode> = (
@@ -130,41 +110,77 @@ type Rewrite<N extends ConvolutionNode> = (
   costs: WinogradCosts,
 ) => number | undefined;
 
+/** Of maps `[N, I, H, W]` and outputs (or their gradient) `[N, O, P, Q]`. */
+function planFor(inputs: number, outputs: readonly number[], r: number, costs: WinogradCosts): Plan | undefined {
+  const [images, to, ...grid] = four(outputs);
+  return planOf(grid, { images, from: inputs, to }, r, costs);
+}
+
 const rewriteConv: Rewrite<ConvolutionNode & { operator: "conv" }> = ({ attributes, shape }, context, costs) => {
   const { kernel, padding } = attributes;
   const [input = -1, weight = -1] = context.inputs;
-  const [images, to, ...grid] = four(shape);
-  const plan = planOf(grid, { images, from: four(context.shapeOf(input))[1], to }, kernel[0], costs);
-  const matrices = plan && fastCorrelation(plan.m, plan.r);
+  const plan = planFor(four(context.shapeOf(input))[1], shape, kernel[0], costs);
+  const matrices = plan && matricesOf(plan);
   if (!matrices) return undefined;
+  const pieces = { ...context, plan };
   const filters = context.add("permute", { axes: [1, 0, 2, 3] }, [weight], "filters");
-  return correlate({ ...context, plan }, input, filters, matrices, [padding.top, padding.left]);
+  const tiles = splitMaps(pieces, input, matrices.input, [padding.top, padding.left], "tiles");
+  const taps = splitFilters(pieces, filters, matrices.filter, "filter tiles");
+  const products = context.add("batchMatmul", { transposeLeft: false, merged: 1 }, [tiles, taps], "products");
+  return context.add(
+    "tileJoin",
+    { matrix: matrices.outputs, images: plan.images, tiles: plan.tiles },
+    [products],
+    "maps",
+  );
 };
 
-/** The filter turned by half a turn meets the gradient, padded to give the input's extent. */
+/** The tiles of the gradient, as both gradients need them. */
+function gradientTiles(pieces: Pieces, gradient: number, outputs: Matrix): number {
+  return splitMaps(pieces, gradient, transpose(outputs), [0, 0], "gradient tiles");
+}
+
+/** What each tile of the gradient gives to the tile of the input that it came from; tiles of the input overlap. */
 const rewriteConvInput: Rewrite<ConvolutionNode & { operator: "convInput" }> = (
   { attributes, shape },
   context,
   costs,
 ) => {
-  const { kernel, padding } = attributes;
+  const { kernel, padding, size } = attributes;
   const [gradient = -1, weight = -1] = context.inputs;
-  const [images, to, ...grid] = four(shape);
-  const plan = planOf(grid, { images, from: four(context.shapeOf(gradient))[1], to }, kernel[0], costs);
-  const matrices = plan && fastCorrelation(plan.m, plan.r);
-  if (!matrices) return undefined;
-  const turned = { ...matrices, filter: reverseColumns(matrices.filter) };
-  const before = [kernel[0] - 1 - padding.top, kernel[1] - 1 - padding.left] as const;
-  return correlate({ ...context, plan }, gradient, weight, turned, before);
+  const plan = planFor(four(shape)[1], context.shapeOf(gradient), kernel[0], costs);
+  const matrices = plan && matricesOf(plan);
+  if (!matrices || size.some((extent) => extent % plan.m !== 0)) return undefined;
+  const pieces = { ...context, plan };
+  const { images, tiles, m: step } = plan;
+  const upstream = gradientTiles(pieces, gradient, matrices.outputs);
+  const taps = splitFilters(pieces, weight, matrices.filter, "filter tiles");
+  const products = context.add("batchMatmul", { transposeLeft: false, merged: 1 }, [upstream, taps], "products");
+  const before: Pair = [padding.top, padding.left];
+  return context.add(
+    "tileSum",
+    { matrix: transpose(matrices.input), images, tiles, before, step, size },
+    [products],
+    "maps",
+  );
 };
 
+/** Sum over groups of the products of tiles of the gradient and of the input, mapped back to `[O, I, r, r]`. */
 const rewriteConvWeight: Rewrite<ConvolutionNode & { operator: "convWeight" }> = ({ attributes }, context, costs) => {
   const { kernel, padding } = attributes;
   const [input = -1, gradient = -1] = context.inputs;
-  const [images, to, ...grid] = four(context.shapeOf(gradient));
-  const plan = planOf(grid, { images, from: four(context.shapeOf(input))[1], to }, kernel[0], costs);
-  if (!plan || !fastCorrelation(plan.r, plan.m)) return undefined;
-  return filterGradient({ ...context, plan }, input, gradient, [padding.top, padding.left]);
+  const { add, shapeOf } = context;
+  const plan = planFor(four(shapeOf(input))[1], shapeOf(gradient), kernel[0], costs);
+  const matrices = plan && matricesOf(plan);
+  if (!matrices) return undefined;
+  const pieces = { ...context, plan };
+  const tiles = splitMaps(pieces, input, matrices.input, [padding.top, padding.left], "tiles");
+  const upstream = gradientTiles(pieces, gradient, matrices.outputs);
+  const merged = mergedGroups(shapeOf(upstream), shapeOf(tiles));
+  const products = add("batchMatmul", { transposeLeft: true, merged }, [upstream, tiles], "products");
+  const [groups, , images] = four(shapeOf(products));
+  const sums = groups > 1 ? add("reduce", { operator: "add", axes: [0] }, [products], "sum") : products;
+  return add("tileJoin", { matrix: transpose(matrices.filter), images, tiles: [1, 1] }, [sums], "filters");
 };
 
 /** Replaces convolutions for which the costs say that it pays. */

@@ -24,7 +24,7 @@ function polynomial(roots: readonly number[]): number[] {
   );
 }
 
-const transpose = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, j) => matrix.map((row) => row[j] ?? 0));
+export const transpose = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, j) => matrix.map((row) => row[j] ?? 0));
 
 /** Matrices of F(m, r); undefined where there are too few points for so large a tile. */
 export function fastCorrelation(m: number, r: number): FastCorrelation | undefined {
@@ -42,6 +42,3 @@ export function fastCorrelation(m: number, r: number): FastCorrelation | undefin
     input: [...finite.map((point) => padded(polynomial(others(point)))), padded(polynomial(finite))],
   };
 }
-
-/** A matrix for a filter whose taps come in the opposite order. */
-export const reverseColumns = (matrix: Matrix): Matrix => matrix.map((row) => row.toReversed());

@@ -28,6 +28,8 @@ const mostChunks = 64;
 const chunkWork = 8192;
 /** Elements (of vectors: vectors) that the body of a map computes at most: more of them spill. */
 const mostMapPoints = 48;
+/** Operations of a map's element; of longer ones one vector at a time is enough. */
+const mostShortOperations = 200;
 
 const ceilDivide = (a: number, b: number): number => Math.ceil(a / b);
 
@@ -237,8 +239,10 @@ function scheduleMap(kernel: Kernel, analysis: Analysis, variant: WasmVariant, g
     if (analysis.enumerated.has(axis.name) && axis.extent <= variant.points) tile.set(axis.name, axis.extent);
     else tile.set(axis.name, window <= 4 && axis.extent % window === 0 ? window : 1);
   }
-  if (vector !== undefined)
-    tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, { vector, points: variant.points }));
+  if (vector !== undefined) {
+    const points = analysis.outputOperations > mostShortOperations ? 1 : variant.points;
+    tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, { vector, points }));
+  }
   const grid = given ?? chooseGrid(analysis, vector, tile);
   const loops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = tile.get(axis.name) ?? 1;

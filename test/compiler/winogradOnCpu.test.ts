@@ -94,6 +94,8 @@ function magnitudes(graph: Graph): Graph {
       return add("tileSplit", { ...node.attributes, matrix: absolute(node.attributes.matrix) }, inputs, "magnitudes");
     if (node.operator === "tileJoin")
       return add("tileJoin", { ...node.attributes, matrix: absolute(node.attributes.matrix) }, inputs, "magnitudes");
+    if (node.operator === "tileSum")
+      return add("tileSum", { ...node.attributes, matrix: absolute(node.attributes.matrix) }, inputs, "magnitudes");
     return undefined;
   });
 }

@@ -426,6 +426,15 @@ export function operatorSamples(ties: boolean): { readonly [K in OperatorName]: 
         seed: from,
       }),
     ),
+    tileSum: tiled.map(({ groups, images, tiles, channels, map, matrix, before, step, seed: from }) =>
+      sampleOf("tileSum", {
+        attributes: { matrix, images, tiles, before, step, size: map },
+        inputs: {
+          tiles: values([groups, (matrix[0]?.length ?? 1) ** 2, images * tiles[0] * tiles[1], channels], from),
+        },
+        seed: from,
+      }),
+    ),
     batchMatmul: fc
       .record({
         groups: upTo(3),

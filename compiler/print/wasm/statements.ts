@@ -8,10 +8,12 @@ import { appendCode, byte, i32, op, shuffle } from "./assembler.ts";
 import { decide, localOf, pushMask, pushScalar, pushTruth, pushVector } from "./expressions.ts";
 import { fencedPieces } from "./fences.ts";
 import { defineInteger } from "./integers.ts";
+import { orderStatements } from "./ordering.ts";
 import { type Block, here, inBlock, type KernelPrinter, newLocal, parameter } from "./state.ts";
 import { empty, printIf, printStore } from "./stores.ts";
 
-export function printStatements(printer: KernelPrinter, statements: readonly Statement[]): void {
+export function printStatements(printer: KernelPrinter, given: readonly Statement[]): void {
+  const statements = orderStatements(given, (from) => storedTogether(printer, given, from));
   const forgetColumns = planColumns(printer, statements);
   let done = 0;
   for (const { start, end } of fencedPieces(statements, printer.relaxedSimd)) {
