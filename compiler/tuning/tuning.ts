@@ -49,6 +49,8 @@ export interface TuningBuffer {
   readonly type: "f32" | "u32" | "u8";
   readonly bytes: number;
   readonly isWritten: boolean;
+  /** Rows of so many elements that count, so far apart: what lies between is padding, which some schedules do not write. */
+  readonly rows?: { readonly columns: number; readonly pitch: number };
 }
 
 export interface TuningPlan {
@@ -73,11 +75,15 @@ export function tuningPlan(subject: TuningSubject, target: Target): TuningPlan |
   if (lowered.some(({ nest: { nest } }) => nest.bindings.length > limit)) return undefined;
   const nests = lowered.map(({ nest: { nest } }) => nest);
   // Names of bindings depend on the order in which a nest meets its tensors.
-  const bufferOf = (nest: number, binding: number): string => `tensor ${lowered[nest]?.nest.tensors[binding] ?? -1}`;
+  const nameOf = (tensor: number): string => `tensor ${tensor}`;
+  const bufferOf = (nest: number, binding: number): string => nameOf(lowered[nest]?.nest.tensors[binding] ?? -1);
   const plan = planOfNests(nests, target, bufferOf);
   const buffers = plan.buffers.map(({ name, bytes }): TuningBuffer => {
     const uses = nests.flatMap(({ bindings }, i) => bindings.filter((_, binding) => bufferOf(i, binding) === name));
-    return { type: uses[0]?.type ?? "f32", bytes, isWritten: uses.some(({ access }) => access === "readwrite") };
+    const isWritten = uses.some(({ access }) => access === "readwrite");
+    const { shape = [], pitch } = [...tensors.values()].find(({ id }) => nameOf(id) === name) ?? {};
+    const rows = pitch === undefined ? {} : { rows: { columns: shape.at(-1) ?? pitch, pitch } };
+    return { type: uses[0]?.type ?? "f32", bytes, isWritten, ...rows };
   });
   const candidates = lowered.map(({ schedule, nest: { nest } }) => ({ program: nest.name, schedule }));
   return { plan, candidates, buffers };

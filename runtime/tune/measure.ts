@@ -139,10 +139,11 @@ async function outputsOf(
   });
   await session.run(program);
   const found: Float32Array[] = [];
-  for (const [i, { isWritten, type, bytes }] of buffers.entries()) {
+  for (const [i, { isWritten, type, bytes, rows }] of buffers.entries()) {
     if (!isWritten || type !== "f32") continue;
     const read = await session.read(i, 0, Math.ceil(bytes / 4) * 4);
-    found.push(new Float32Array(read.buffer, read.byteOffset, read.byteLength / 4));
+    const values = new Float32Array(read.buffer, read.byteOffset, read.byteLength / 4);
+    found.push(rows ? values.filter((_, at) => at % rows.pitch < rows.columns) : values);
   }
   return found;
 }
