@@ -47,22 +47,30 @@ function pick(values: readonly Value[], at: Index): Value {
   return values.reduceRight((rest, one, i) => value.select(value.inRange(at, i, i), () => one, rest));
 }
 
+/** Tile and channel in the order of a layout, or back: either way it is the same exchange. */
+function ordered<T>({ channelsFirst }: TileAttributes, p: T, c: T): [T, T] {
+  return channelsFirst ? [c, p] : [p, c];
+}
+
 /** Coordinates of one name may range differently in another kernel, where other tests hold. */
 const keyOf = (coordinates: readonly Index[]): string =>
   coordinates.map(({ key, minimum, maximum }) => `${key} ${minimum} ${maximum}`).join();
 
 export const tileSplit: Operator<"tileSplit"> = {
   summary: "out[g,q,p,c] = element q of M · tile p of input's channel c · Mᵀ, zero outside of the maps",
-  shape: ({ matrix, images, tiles }, [input = []]) => {
+  shape: (attributes, [input = []]) => {
+    const { matrix, images, tiles } = attributes;
     const [count, channels] = four(input);
-    return [count / images, matrix.length ** 2, images * tiles[0] * tiles[1], channels];
+    return [count / images, matrix.length ** 2, ...ordered(attributes, images * tiles[0] * tiles[1], channels)];
   },
-  define: ({ matrix, images, tiles, before, step }, [input]) => {
+  define: (attributes, [input]) => {
+    const { matrix, images, tiles, before, step } = attributes;
     if (!input) throw new Error("tileSplit takes (input)");
     const transform = createTransform(matrix);
     const read = padded(input);
     return (coordinates) => {
-      const [g, q, p, c] = four(coordinates);
+      const [g, q, ...inner] = four(coordinates);
+      const [p, c] = ordered(attributes, ...inner);
       const n = add(multiply(g, images), divide(p, tiles[0] * tiles[1]));
       const top = multiply(remainder(divide(p, tiles[1]), tiles[0]), step);
       const left = multiply(remainder(p, tiles[1]), step);
@@ -79,11 +87,14 @@ export const tileSplit: Operator<"tileSplit"> = {
 
 export const tileJoin: Operator<"tileJoin"> = {
   summary: "out[n,c,y,x] = element (y mod m, x mod m) of M · tile (n, y div m, x div m) of input's channel c · Mᵀ",
-  shape: ({ matrix, images, tiles }, [input = []]) => {
-    const [groups, , , channels] = four(input);
+  shape: (attributes, [input = []]) => {
+    const { matrix, images, tiles } = attributes;
+    const [groups, , ...inner] = four(input);
+    const [, channels] = ordered(attributes, ...inner);
     return [groups * images, channels, tiles[0] * matrix.length, tiles[1] * matrix.length];
   },
-  define: ({ matrix, images, tiles }, [input]) => {
+  define: (attributes, [input]) => {
+    const { matrix, images, tiles } = attributes;
     if (!input) throw new Error("tileJoin takes (input)");
     const transform = createTransform(matrix);
     const m = matrix.length;
@@ -93,7 +104,7 @@ export const tileJoin: Operator<"tileJoin"> = {
       const tile = add(multiply(remainder(n, images), tiles[0] * tiles[1]), multiply(divide(y, m), tiles[1]));
       const p = add(tile, divide(x, m));
       const elements = transform(keyOf([n, p, c]), (row, column) =>
-        input.at([divide(n, images), index(row * t + column), p, c]),
+        input.at([divide(n, images), index(row * t + column), ...ordered(attributes, p, c)]),
       );
       const rows = matrix.map((_, row) => pick(elements.slice(row * m, (row + 1) * m), remainder(x, m)));
       return pick(rows, remainder(y, m));
@@ -104,20 +115,21 @@ export const tileJoin: Operator<"tileJoin"> = {
 
 export const batchMatmul: Operator<"batchMatmul"> = {
   summary: "out[g,b,m,n] = sum(k) left[g,b,m,k] · right[g,b,k,n]",
-  shape: ({ transposeLeft }, [left = [], right = []]) => {
-    const [groups, batch, rows, columns] = four(left);
-    return [Math.max(groups, four(right)[0]), batch, transposeLeft ? columns : rows, four(right)[3]];
+  shape: ({ transposeLeft, transposeRight }, [left = [], right = []]) => {
+    const groups = Math.max(four(left)[0], four(right)[0]);
+    return [groups, four(left)[1], four(left)[transposeLeft ? 3 : 2], four(right)[transposeRight ? 2 : 3]];
   },
-  define: ({ transposeLeft }, [left, right]) => {
+  define: ({ transposeLeft, transposeRight }, [left, right]) => {
     if (!left || !right) throw new Error("batchMatmul takes (left, right)");
-    const depth = four(right.shape)[2];
+    const depth = four(right.shape)[transposeRight ? 3 : 2];
     const groupOf = (shape: readonly number[], g: Index): Index => (shape[0] === 1 ? index(0) : g);
     return (coordinates) => {
       const [g, b, m, n] = four(coordinates);
       return value.reduce("add", [depth], ([k = index(0)]) => {
         const rowAndDepth = transposeLeft ? [k, m] : [m, k];
         const atLeft = [groupOf(left.shape, g), b, ...rowAndDepth];
-        const atRight = [groupOf(right.shape, g), b, k, n];
+        const depthAndColumn = transposeRight ? [n, k] : [k, n];
+        const atRight = [groupOf(right.shape, g), b, ...depthAndColumn];
         return value.multiply(value.operand("left", atLeft, left.at), value.operand("right", atRight, right.at));
       });
     };

@@ -18,6 +18,8 @@ export interface WinogradCosts {
   readonly join: number;
   /** Elements of the transformed tiles that a group of images may have: what stays in a core's cache. */
   readonly groupElements: number;
+  /** Tiles by channel: where lanes and vectors of loads run along tiles rather than along channels. */
+  readonly channelsFirst: boolean;
 }
 
 type ConvolutionNode = Extract<Node, { operator: "conv" | "convInput" | "convWeight" }>;
@@ -29,6 +31,7 @@ interface Plan {
   readonly tiles: readonly [number, number];
   /** Images a group. */
   readonly images: number;
+  readonly channelsFirst: boolean;
 }
 
 const tileOutputs = [4, 2] as const;
@@ -61,7 +64,7 @@ function planOf(
     const perImage = tiles[0] * tiles[1] * elements * (from + to);
     const most = Math.min(mostImages, Math.max(1, Math.floor(costs.groupElements / perImage)));
     const group = Array.from({ length: most }, (_, i) => most - i).find((count) => images % count === 0) ?? 1;
-    best = { plan: { m, r, tiles, images: group }, cost };
+    best = { plan: { m, r, tiles, images: group, channelsFirst: costs.channelsFirst }, cost };
   }
   return best?.plan;
 }
@@ -70,7 +73,7 @@ interface Pieces extends RewriteContext {
   readonly plan: Plan;
 }
 
-/** Tiles of maps as matrices `[G, n·n, P, C]`. */
+/** Tiles of maps as matrices `[G, n·n, P, C]`, or `[G, n·n, C, P]`. */
 function splitMaps(
   { plan, add }: Pieces,
   maps: number,
@@ -78,13 +81,15 @@ function splitMaps(
   before: readonly [number, number],
   role: string,
 ): number {
-  return add("tileSplit", { matrix, images: plan.images, tiles: plan.tiles, before, step: plan.m }, [maps], role);
+  const { images, tiles, channelsFirst, m } = plan;
+  return add("tileSplit", { matrix, images, tiles, channelsFirst, before, step: m }, [maps], role);
 }
 
 /** Filters `[R, C, r, r]` as matrices `[1, n·n, R, C]`. */
 function splitFilters({ plan, add, shapeOf }: Pieces, filters: number, matrix: Matrix, role: string): number {
   const [images] = four(shapeOf(filters));
-  return add("tileSplit", { matrix, images, tiles: [1, 1], before: [0, 0], step: plan.r }, [filters], role);
+  const attributes = { matrix, images, tiles: [1, 1], channelsFirst: false, before: [0, 0], step: plan.r } as const;
+  return add("tileSplit", attributes, [filters], role);
 }
 
 function correlate(
@@ -96,9 +101,11 @@ function correlate(
 ): number {
   const split = splitMaps(pieces, maps, matrices.input, before, "tiles");
   const taps = splitFilters(pieces, filters, matrices.filter, "filter tiles");
-  const products = pieces.add("batchMatmul", { transposeLeft: false }, [split, taps], "products");
-  const { images, tiles } = pieces.plan;
-  return pieces.add("tileJoin", { matrix: matrices.outputs, images, tiles }, [products], "maps");
+  const { images, tiles, channelsFirst } = pieces.plan;
+  const transposed = { transposeLeft: channelsFirst, transposeRight: false };
+  const factors = channelsFirst ? [taps, split] : [split, taps];
+  const products = pieces.add("batchMatmul", transposed, factors, "products");
+  return pieces.add("tileJoin", { matrix: matrices.outputs, images, tiles, channelsFirst }, [products], "maps");
 }
 
 /** Sum over groups of the products of tiles of the gradient and of the input, mapped back to `[O, I, r, r]`. */
@@ -108,10 +115,12 @@ function filterGradient(pieces: Pieces, input: number, gradient: number, padding
   if (!matrices) return -1;
   const tiles = splitMaps(pieces, input, matrices.input, padding, "tiles");
   const upstream = splitMaps(pieces, gradient, matrices.filter, [0, 0], "gradient tiles");
-  const products = add("batchMatmul", { transposeLeft: true }, [upstream, tiles], "products");
+  const transposed = { transposeLeft: !plan.channelsFirst, transposeRight: plan.channelsFirst };
+  const products = add("batchMatmul", transposed, [upstream, tiles], "products");
   const [groups, , images] = four(shapeOf(products));
   const sums = groups > 1 ? add("reduce", { operator: "add", axes: [0] }, [products], "sum") : products;
-  return add("tileJoin", { matrix: matrices.outputs, images, tiles: [1, 1] }, [sums], "filters");
+  const attributes = { matrix: matrices.outputs, images, tiles: [1, 1], channelsFirst: false } as const;
+  return add("tileJoin", attributes, [sums], "filters");
 }
 
 type Rewrite<N extends ConvolutionNode> = (
