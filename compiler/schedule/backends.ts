@@ -49,9 +49,9 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
-    rewrite: firstOf(winogradRule({ split: 14, join: 16, groupElements: 1 << 30, channelsFirst: true }), phaseRule),
+    rewrite: phaseRule,
     split: splitForWgsl,
-    place: padRows,
+    place: (tensors) => padPlanes(padRows(tensors)),
     schedule: scheduleForWgsl,
     candidates: (kernel, tensors, target) =>
       candidatesForWgsl(kernel, tensors, target)

@@ -59,18 +59,18 @@ export interface Costs {
 const softwareCosts: Costs = {
   multiplyAdd: 0.16,
   turn: 12,
-  scalar: 4.5,
-  quad: 5.5,
-  gather: 6,
+  scalar: 6,
+  quad: 10,
+  gather: 5.5,
   broadcast: 0.42,
   accumulator: 0.1,
   guard: 1.2,
   move: 2.5,
   workgroup: 190,
   compilation: 50,
-  mostProducts: 168,
+  mostProducts: 256,
   longestTile: 32,
-  longBody: 0.8,
+  longBody: 1.5,
   mostTiledAxes: 3,
 };
 /** Hardware hides loads behind many threads; large tiles starve it of them. */
@@ -100,7 +100,7 @@ const mostStaticAccesses = 130;
 const mostStaticProducts = 1000;
 /** Instructions on a software adapter; a load is a branch for each lane. */
 const instructions = { multiplyAdd: 2, broadcast: 3, quad: 250, scalar: 90, accumulator: 2 };
-const shortBody = 2900;
+const shortBody = 3950;
 const mostSlowing = 2.1;
 const lanesOfVector = 8;
 const wantedWorkgroups = 16;
