@@ -49,7 +49,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
-    rewrite: phaseRule,
+    rewrite: firstOf(winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true }), phaseRule),
     split: splitForWgsl,
     place: (tensors) => padPlanes(padRows(tensors)),
     schedule: scheduleForWgsl,
