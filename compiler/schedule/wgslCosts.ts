@@ -42,8 +42,8 @@ export interface Costs {
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
   readonly workgroup: number;
   /**
-   * Compiling, which takes longer than the square of the loads and stores in the text: its share of one of some ten
-   * thousand steps, for each of their square.
+   * Compiling, which takes as long as the cube of the loads and stores in the text: 2.3 s for 71, 7 s for 103. Its share
+   * of one of some five thousand steps, for each of their cube.
    */
   readonly compilation: number;
   /** Registers for accumulators. */
@@ -67,7 +67,7 @@ const softwareCosts: Costs = {
   guard: 1.2,
   move: 2.5,
   workgroup: 190,
-  compilation: 50,
+  compilation: 2.5,
   mostProducts: 256,
   longestTile: 32,
   longBody: 1.5,
@@ -272,6 +272,6 @@ export function priceOf(
   const slower = Math.min(mostSlowing, 1 + costs.longBody * tooLong);
   const perTurn = costs.turn + turn.time + accumulators * costs.accumulator + steps * sums * costs.multiplyAdd;
   const perElement = (depth * perTurn * slower) / steps + end.time / points;
-  const once = workgroups * costs.workgroup + accesses * accesses * costs.compilation;
+  const once = workgroups * costs.workgroup + accesses ** 3 * costs.compilation;
   return ((perElement * elements) / lanesOfVector) * idleLanes * idleCores + once;
 }
