@@ -39,6 +39,8 @@ export interface TileAttributes {
   readonly images: number;
   /** Tiles of an image, down and across. */
   readonly tiles: Pair;
+  /** A channel's tiles lie side by side, `[…, C, P]`; otherwise a tile's channels do, `[…, P, C]`. */
+  readonly channelsFirst: boolean;
 }
 
 interface PaddedAxis<K> {
@@ -115,8 +117,8 @@ export interface OperatorAttributes {
   gather: { readonly batch: number };
   /**
    * Overlapping tiles of maps `[N, C, H, W]` under a linear map: (maps). `matrix` is `[t, k]`; out `[N / images, t·t, P, C]`
-   * holds `matrix · tile · matrixᵀ` of each k x k tile, P the tiles of a group of images. Tiles start every `step`
-   * elements, from `-before` on.
+   * (or `[N / images, t·t, C, P]`) holds `matrix · tile · matrixᵀ` of each k x k tile, P the tiles of a group of images.
+   * Tiles start every `step` elements, from `-before` on.
    */
   tileSplit: TileAttributes & { readonly before: Pair; readonly step: number };
   /** Tiles `[N / images, t·t, P, C]` back to maps: `matrix` is `[m, t]`, each tile gives m x m elements, side by side. */
@@ -127,10 +129,10 @@ export interface OperatorAttributes {
    */
   tileSum: TileAttributes & { readonly before: Pair; readonly step: number; readonly size: Pair };
   /**
-   * `out[g, b, m, n] = Σ_k left[g, b, m, k] · right[g, b, k, n]`, the left side transposed if told so; g of extent 1 is
+   * `out[g, b, m, n] = Σ_k left[g, b, m, k] · right[g, b, k, n]`, either side transposed if told so; g of extent 1 is
    * repeated. Of `merged` groups in a row, the products are summed.
    */
-  batchMatmul: { readonly transposeLeft: boolean; readonly merged: number };
+  batchMatmul: { readonly transposeLeft: boolean; readonly transposeRight: boolean; readonly merged: number };
   /** `x̂·scale + shift` with `x̂ = (x - mean)·deviation⁻¹`; its gradient runs through the batch's statistics: (x, mean, inverse deviation, scale, shift). */
   normalizeBatch: { readonly count: number };
 }

@@ -66,22 +66,30 @@ function pick(values: readonly Value[], at: Index): Value {
   return values.reduceRight((rest, one, i) => value.select(value.inRange(at, i, i), () => one, rest));
 }
 
+/** Tile and channel in the order of a layout, or back: either way it is the same exchange. */
+function ordered<T>({ channelsFirst }: TileAttributes, p: T, c: T): [T, T] {
+  return channelsFirst ? [c, p] : [p, c];
+}
+
 /** Coordinates of one name may range differently in another kernel, where other tests hold. */
 const keyOf = (coordinates: readonly Index[]): string =>
   coordinates.map(({ key, minimum, maximum }) => `${key} ${minimum} ${maximum}`).join();
 
 export const tileSplit: Operator<"tileSplit"> = {
   summary: "out[g,q,p,c] = element q of M · tile p of input's channel c · Mᵀ, zero outside of the maps",
-  shape: ({ matrix, images, tiles }, [input = []]) => {
+  shape: (attributes, [input = []]) => {
+    const { matrix, images, tiles } = attributes;
     const [count, channels] = four(input);
-    return [count / images, matrix.length ** 2, images * tiles[0] * tiles[1], channels];
+    return [count / images, matrix.length ** 2, ...ordered(attributes, images * tiles[0] * tiles[1], channels)];
   },
-  define: ({ matrix, images, tiles, before, step }, [input]) => {
+  define: (attributes, [input]) => {
+    const { matrix, images, tiles, before, step } = attributes;
     if (!input) throw new Error("tileSplit takes (input)");
     const transform = createTransform(matrix, "rows");
     const read = padded(input);
     return (coordinates) => {
-      const [g, q, p, c] = four(coordinates);
+      const [g, q, ...inner] = four(coordinates);
+      const [p, c] = ordered(attributes, ...inner);
       const n = add(multiply(g, images), divide(p, tiles[0] * tiles[1]));
       const top = multiply(remainder(divide(p, tiles[1]), tiles[0]), step);
       const left = multiply(remainder(p, tiles[1]), step);
@@ -98,11 +106,14 @@ export const tileSplit: Operator<"tileSplit"> = {
 
 export const tileJoin: Operator<"tileJoin"> = {
   summary: "out[n,c,y,x] = element (y mod m, x mod m) of M · tile (n, y div m, x div m) of input's channel c · Mᵀ",
-  shape: ({ matrix, images, tiles }, [input = []]) => {
-    const [groups, , , channels] = four(input);
+  shape: (attributes, [input = []]) => {
+    const { matrix, images, tiles } = attributes;
+    const [groups, , ...inner] = four(input);
+    const [, channels] = ordered(attributes, ...inner);
     return [groups * images, channels, tiles[0] * matrix.length, tiles[1] * matrix.length];
   },
-  define: ({ matrix, images, tiles }, [input]) => {
+  define: (attributes, [input]) => {
+    const { matrix, images, tiles } = attributes;
     if (!input) throw new Error("tileJoin takes (input)");
     const transform = createTransform(matrix, "columns");
     const m = matrix.length;
@@ -112,7 +123,7 @@ export const tileJoin: Operator<"tileJoin"> = {
       const tile = add(multiply(remainder(n, images), tiles[0] * tiles[1]), multiply(divide(y, m), tiles[1]));
       const p = add(tile, divide(x, m));
       const elements = transform(keyOf([n, p, c]), (row, column) =>
-        input.at([divide(n, images), index(row * t + column), p, c]),
+        input.at([divide(n, images), index(row * t + column), ...ordered(attributes, p, c)]),
       );
       const rows = matrix.map((_, row) => pick(elements.slice(row * m, (row + 1) * m), remainder(x, m)));
       return pick(rows, remainder(y, m));
@@ -149,11 +160,14 @@ function meetings(
 export const tileSum: Operator<"tileSum"> = {
   summary:
     "out[n,c,y,x] = sum over the tiles (i, j) that meet there: element (y + before - step·i, …) of M · tile · Mᵀ",
-  shape: ({ images, size }, [input = []]) => {
-    const [groups, , , channels] = four(input);
+  shape: (attributes, [input = []]) => {
+    const { images, size } = attributes;
+    const [groups, , ...inner] = four(input);
+    const [, channels] = ordered(attributes, ...inner);
     return [groups * images, channels, ...size];
   },
-  define: ({ matrix, images, tiles, before, step }, [input]) => {
+  define: (attributes, [input]) => {
+    const { matrix, images, tiles, before, step } = attributes;
     if (!input) throw new Error("tileSum takes (input)");
     const t = matrix[0]?.length ?? 1;
     const [columnsOf, rowsOf] = [createMemory<Value[]>(), createMemory<Value[]>()];
@@ -177,7 +191,7 @@ export const tileSum: Operator<"tileSum"> = {
         sum(overRows, ({ tile: i }) => {
           const p = add(first, multiply(i, tiles[1]), j);
           return columnsOf(keyOf([n, p, c, index(column)]), () =>
-            line((row) => input.at([divide(n, images), index(row * t + column), p, c])),
+            line((row) => input.at([divide(n, images), index(row * t + column), ...ordered(attributes, p, c)])),
           );
         });
       return sum(along(1, x), ({ tile: j }) => rowsOf(keyOf([n, j, c, y]), () => line((column) => element(j, column))));
@@ -188,13 +202,13 @@ export const tileSum: Operator<"tileSum"> = {
 
 export const batchMatmul: Operator<"batchMatmul"> = {
   summary: "out[g,b,m,n] = sum(j,k) left[merged·g+j,b,m,k] · right[merged·g+j,b,k,n]",
-  shape: ({ transposeLeft, merged }, [left = [], right = []]) => {
-    const [groups, batch, rows, columns] = four(left);
-    return [Math.max(groups, four(right)[0]) / merged, batch, transposeLeft ? columns : rows, four(right)[3]];
+  shape: ({ transposeLeft, transposeRight, merged }, [left = [], right = []]) => {
+    const groups = Math.max(four(left)[0], four(right)[0]) / merged;
+    return [groups, four(left)[1], four(left)[transposeLeft ? 3 : 2], four(right)[transposeRight ? 2 : 3]];
   },
-  define: ({ transposeLeft, merged }, [left, right]) => {
+  define: ({ transposeLeft, transposeRight, merged }, [left, right]) => {
     if (!left || !right) throw new Error("batchMatmul takes (left, right)");
-    const depth = four(right.shape)[2];
+    const depth = four(right.shape)[transposeRight ? 3 : 2];
     const groupOf = (shape: readonly number[], g: Index): Index => (shape[0] === 1 ? index(0) : g);
     return (coordinates) => {
       const [g, b, m, n] = four(coordinates);
@@ -202,8 +216,9 @@ export const batchMatmul: Operator<"batchMatmul"> = {
         const k = along.at(-1) ?? index(0);
         const group = merged === 1 ? g : add(multiply(g, merged), along[0] ?? 0);
         const rowAndDepth = transposeLeft ? [k, m] : [m, k];
+        const depthAndColumn = transposeRight ? [n, k] : [k, n];
         const atLeft = [groupOf(left.shape, group), b, ...rowAndDepth];
-        const atRight = [groupOf(right.shape, group), b, k, n];
+        const atRight = [groupOf(right.shape, group), b, ...depthAndColumn];
         return value.multiply(value.operand("left", atLeft, left.at), value.operand("right", atRight, right.at));
       });
     };

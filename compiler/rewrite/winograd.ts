@@ -10,7 +10,7 @@ import type { Node } from "../graph/graph.ts";
 import { four } from "../operators/convolution.ts";
 import type { ConvolutionAttributes } from "../operators/operator.ts";
 import type { RewriteContext, RewriteRule } from "./rewriteGraph.ts";
-import { fastCorrelation, type Matrix, transpose } from "./winogradMatrices.ts";
+import { type FastCorrelation, fastCorrelation, type Matrix, reverseColumns, transpose } from "./winogradMatrices.ts";
 
 /** What a device's time for a convolution goes with, in time for one multiply-add. */
 export interface WinogradCosts {
@@ -19,7 +19,16 @@ export interface WinogradCosts {
   readonly join: number;
   /** Elements of the transformed tiles that a group of images may have: what stays in a core's cache. */
   readonly groupElements: number;
+  /** Tiles by channel: where lanes and vectors of loads run along tiles rather than along channels. */
+  readonly channelsFirst: boolean;
+  /**
+   * How the gradient by the input is computed: as the transpose of the forward pass, whose tiles overlap, or as a convolution
+   * with filters turned by half a turn. The first takes fewer operations and more loads.
+   */
+  readonly inputGradient: "transpose" | "convolution";
 }
+
+type Pair = readonly [number, number];
 
 type ConvolutionNode = Extract<Node, { operator: "conv" | "convInput" | "convWeight" }>;
 
@@ -30,6 +39,7 @@ interface Plan {
   readonly tiles: readonly [number, number];
   /** Images a group. */
   readonly images: number;
+  readonly channelsFirst: boolean;
 }
 
 const tileOutputs = [4, 2] as const;
@@ -62,7 +72,7 @@ function planOf(
     const perImage = tiles[0] * tiles[1] * elements * (from + to);
     const most = Math.min(mostImages, Math.max(1, Math.floor(costs.groupElements / perImage)));
     const group = Array.from({ length: most }, (_, i) => most - i).find((count) => images % count === 0) ?? 1;
-    best = { plan: { m, r, tiles, images: group }, cost };
+    best = { plan: { m, r, tiles, images: group, channelsFirst: costs.channelsFirst }, cost };
   }
   return best?.plan;
 }
@@ -71,36 +81,47 @@ interface Pieces extends RewriteContext {
   readonly plan: Plan;
 }
 
-/** Tiles of maps as matrices `[G, n·n, P, C]`. */
-function splitMaps(
-  { plan, add }: Pieces,
-  maps: number,
-  matrix: Matrix,
-  before: readonly [number, number],
-  role: string,
-): number {
-  return add("tileSplit", { matrix, images: plan.images, tiles: plan.tiles, before, step: plan.m }, [maps], role);
+const layoutOf = ({ images, tiles, channelsFirst }: Plan) => ({ images, tiles, channelsFirst });
+
+/** Tiles of maps as matrices `[G, n·n, P, C]`, or `[G, n·n, C, P]`. */
+function splitMaps({ plan, add }: Pieces, maps: number, matrix: Matrix, before: Pair, role: string): number {
+  return add("tileSplit", { ...layoutOf(plan), matrix, before, step: plan.m }, [maps], role);
 }
 
 /** Filters `[R, C, r, r]` as matrices `[1, n·n, R, C]`. */
 function splitFilters({ plan, add, shapeOf }: Pieces, filters: number, matrix: Matrix, role: string): number {
   const [images] = four(shapeOf(filters));
-  return add("tileSplit", { matrix, images, tiles: [1, 1], before: [0, 0], step: plan.r }, [filters], role);
+  const attributes = { matrix, images, tiles: [1, 1], channelsFirst: false, before: [0, 0], step: plan.r } as const;
+  return add("tileSplit", attributes, [filters], role);
+}
+
+/** One product of matrices for each place of a tile, from tiles to tiles. */
+function multiplyTiles({ plan, add }: Pieces, tiles: number, filters: number): number {
+  const { channelsFirst } = plan;
+  const attributes = { transposeLeft: channelsFirst, transposeRight: false, merged: 1 };
+  return add("batchMatmul", attributes, channelsFirst ? [filters, tiles] : [tiles, filters], "products");
+}
+
+/** A convolution: `filters` are `[I, O, r, r]`. */
+function correlate(pieces: Pieces, maps: number, filters: number, matrices: FastCorrelation, before: Pair): number {
+  const tiles = splitMaps(pieces, maps, matrices.input, before, "tiles");
+  const taps = splitFilters(pieces, filters, matrices.filter, "filter tiles");
+  const products = multiplyTiles(pieces, tiles, taps);
+  return pieces.add("tileJoin", { ...layoutOf(pieces.plan), matrix: matrices.outputs }, [products], "maps");
 }
 
 /** Groups whose products are summed at once, so that products take no more memory than the tiles that they are made of. */
-function mergedGroups(left: readonly number[], right: readonly number[]): number {
-  const [groups, , tiles, rows] = four(left);
-  const columns = four(right)[3];
+function mergedGroups({ channelsFirst }: Plan, left: readonly number[], right: readonly number[]): number {
+  const [groups, , ...inner] = four(left);
+  const [tiles, rows] = channelsFirst ? ([inner[1], inner[0]] as const) : inner;
+  const columns = four(right)[channelsFirst ? 2 : 3];
   const most = (groups * tiles * (rows + columns)) / (rows * columns);
   const counts = Array.from({ length: groups }, (_, i) => i + 1);
   return counts.find((count) => groups % count === 0 && groups / count <= most) ?? groups;
 }
 
-type Pair = readonly [number, number];
-
 /** The matrices of a plan; those of the gradients are their transposes. */
-function matricesOf({ m, r }: Plan): Record<"input" | "filter" | "outputs", Matrix> | undefined {
+function matricesOf({ m, r }: Plan): FastCorrelation | undefined {
   return fastCorrelation(m, r);
 }
 
@@ -122,17 +143,8 @@ const rewriteConv: Rewrite<ConvolutionNode & { operator: "conv" }> = ({ attribut
   const plan = planFor(four(context.shapeOf(input))[1], shape, kernel[0], costs);
   const matrices = plan && matricesOf(plan);
   if (!matrices) return undefined;
-  const pieces = { ...context, plan };
   const filters = context.add("permute", { axes: [1, 0, 2, 3] }, [weight], "filters");
-  const tiles = splitMaps(pieces, input, matrices.input, [padding.top, padding.left], "tiles");
-  const taps = splitFilters(pieces, filters, matrices.filter, "filter tiles");
-  const products = context.add("batchMatmul", { transposeLeft: false, merged: 1 }, [tiles, taps], "products");
-  return context.add(
-    "tileJoin",
-    { matrix: matrices.outputs, images: plan.images, tiles: plan.tiles },
-    [products],
-    "maps",
-  );
+  return correlate({ ...context, plan }, input, filters, matrices, [padding.top, padding.left]);
 };
 
 /** The tiles of the gradient, as both gradients need them. */
@@ -140,8 +152,24 @@ function gradientTiles(pieces: Pieces, gradient: number, outputs: Matrix): numbe
   return splitMaps(pieces, gradient, transpose(outputs), [0, 0], "gradient tiles");
 }
 
+/** The filter turned by half a turn meets the gradient, padded to give the input's extent. */
+const inputGradientAsConvolution: Rewrite<ConvolutionNode & { operator: "convInput" }> = (
+  { attributes, shape },
+  context,
+  costs,
+) => {
+  const { kernel, padding } = attributes;
+  const [gradient = -1, weight = -1] = context.inputs;
+  const plan = planFor(four(context.shapeOf(gradient))[1], shape, kernel[0], costs);
+  const matrices = plan && matricesOf(plan);
+  if (!matrices) return undefined;
+  const turned = { ...matrices, filter: reverseColumns(matrices.filter) };
+  const before: Pair = [kernel[0] - 1 - padding.top, kernel[1] - 1 - padding.left];
+  return correlate({ ...context, plan }, gradient, weight, turned, before);
+};
+
 /** What each tile of the gradient gives to the tile of the input that it came from; tiles of the input overlap. */
-const rewriteConvInput: Rewrite<ConvolutionNode & { operator: "convInput" }> = (
+const inputGradientAsTranspose: Rewrite<ConvolutionNode & { operator: "convInput" }> = (
   { attributes, shape },
   context,
   costs,
@@ -152,18 +180,16 @@ const rewriteConvInput: Rewrite<ConvolutionNode & { operator: "convInput" }> = (
   const matrices = plan && matricesOf(plan);
   if (!matrices || size.some((extent) => extent % plan.m !== 0)) return undefined;
   const pieces = { ...context, plan };
-  const { images, tiles, m: step } = plan;
   const upstream = gradientTiles(pieces, gradient, matrices.outputs);
   const taps = splitFilters(pieces, weight, matrices.filter, "filter tiles");
-  const products = context.add("batchMatmul", { transposeLeft: false, merged: 1 }, [upstream, taps], "products");
+  const products = multiplyTiles(pieces, upstream, taps);
   const before: Pair = [padding.top, padding.left];
-  return context.add(
-    "tileSum",
-    { matrix: transpose(matrices.input), images, tiles, before, step, size },
-    [products],
-    "maps",
-  );
+  const sum = { ...layoutOf(plan), matrix: transpose(matrices.input), before, step: plan.m, size };
+  return context.add("tileSum", sum, [products], "maps");
 };
+
+const rewriteConvInput: Rewrite<ConvolutionNode & { operator: "convInput" }> = (node, context, costs) =>
+  (costs.inputGradient === "transpose" ? inputGradientAsTranspose : inputGradientAsConvolution)(node, context, costs);
 
 /** Sum over groups of the products of tiles of the gradient and of the input, mapped back to `[O, I, r, r]`. */
 const rewriteConvWeight: Rewrite<ConvolutionNode & { operator: "convWeight" }> = ({ attributes }, context, costs) => {
@@ -176,11 +202,13 @@ const rewriteConvWeight: Rewrite<ConvolutionNode & { operator: "convWeight" }> =
   const pieces = { ...context, plan };
   const tiles = splitMaps(pieces, input, matrices.input, [padding.top, padding.left], "tiles");
   const upstream = gradientTiles(pieces, gradient, matrices.outputs);
-  const merged = mergedGroups(shapeOf(upstream), shapeOf(tiles));
-  const products = add("batchMatmul", { transposeLeft: true, merged }, [upstream, tiles], "products");
+  const merged = mergedGroups(plan, shapeOf(upstream), shapeOf(tiles));
+  const transposed = { transposeLeft: !plan.channelsFirst, transposeRight: plan.channelsFirst, merged };
+  const products = add("batchMatmul", transposed, [upstream, tiles], "products");
   const [groups, , images] = four(shapeOf(products));
   const sums = groups > 1 ? add("reduce", { operator: "add", axes: [0] }, [products], "sum") : products;
-  return add("tileJoin", { matrix: transpose(matrices.filter), images, tiles: [1, 1] }, [sums], "filters");
+  const layout = { images, tiles: [1, 1], channelsFirst: false } as const;
+  return add("tileJoin", { ...layout, matrix: transpose(matrices.filter) }, [sums], "filters");
 };
 
 /** Replaces convolutions for which the costs say that it pays. */

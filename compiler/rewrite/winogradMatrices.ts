@@ -42,3 +42,6 @@ export function fastCorrelation(m: number, r: number): FastCorrelation | undefin
     input: [...finite.map((point) => padded(polynomial(others(point)))), padded(polynomial(finite))],
   };
 }
+
+/** A matrix for a filter whose taps come in the opposite order. */
+export const reverseColumns = (matrix: Matrix): Matrix => matrix.map((row) => row.toReversed());

@@ -40,7 +40,7 @@ export interface Backend<T extends Target = Target> {
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
-    rewrite: firstOf(winogradRule({ split: 14, join: 16, groupElements: 1 << 17 }), phaseRule),
+    rewrite: firstOf(winogradRule({ split: 14, join: 16, groupElements: 1 << 17, channelsFirst: false, inputGradient: "transpose" }), phaseRule),
     split: splitForWasm,
     place: padPlanes,
     schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
@@ -49,8 +49,9 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
+    rewrite: firstOf(winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true, inputGradient: "convolution" }), phaseRule),
     split: splitForWgsl,
-    place: padRows,
+    place: (tensors) => padPlanes(padRows(tensors)),
     schedule: scheduleForWgsl,
     candidates: (kernel, tensors, target) =>
       candidatesForWgsl(kernel, tensors, target)

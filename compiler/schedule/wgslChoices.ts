@@ -1,4 +1,5 @@
 /** The ways of spreading a kernel's axes that are worth a price: tiles in registers, the grid, unrolled reductions. */
+import { size } from "../graph/graph.ts";
 import { type Analysis, type Axis, windowStep } from "./analysis.ts";
 import type { Choice, Costs } from "./wgslCosts.ts";
 import { divisorsOf } from "./wasm.ts";
@@ -36,14 +37,25 @@ function stepsOf(analysis: Analysis, axis: Axis, longest: number): number[] {
   return whole.length > 0 ? whole : found;
 }
 
+/** Places that may be enumerated: each is code of its own. */
+const mostEnumerated = 64;
+
+/** Axes of whose places each is computed in its own way: whole in every tile, so that no test is left of it. */
+function wholeAxes({ axes, enumerated }: Analysis): Steps {
+  const found = axes.filter(({ name, extent, isDomain }) => isDomain && extent > 1 && enumerated.has(name));
+  const places = size(found.map(({ extent }) => extent));
+  return new Map(places > mostEnumerated ? [] : found.map(({ name, extent }) => [name, extent]));
+}
+
 /** Tiles over some domain axes, of at most `most` points. */
 function* tiles(analysis: Analysis, costs: Costs, most: number): Generator<Steps> {
+  const whole = wholeAxes(analysis);
   const domain = analysis.axes
-    .filter(({ isDomain, extent }) => isDomain && extent > 1)
+    .filter(({ isDomain, extent, name }) => isDomain && extent > 1 && !whole.has(name))
     .map((axis) => ({ ...axis, steps: stepsOf(analysis, axis, costs.longestTile) }));
   function* extend(tile: Steps, points: number, from: number, parts: number): Generator<Steps> {
     yield tile;
-    if (tile.size === costs.mostTiledAxes) return;
+    if (tile.size === costs.mostTiledAxes + whole.size) return;
     for (const [i, { name, extent, steps }] of domain.entries())
       if (i >= from)
         for (const step of steps) {
@@ -52,7 +64,7 @@ function* tiles(analysis: Analysis, costs: Costs, most: number): Generator<Steps
             yield* extend(new Map([...tile, [name, step]]), points * step, i + 1, cut);
         }
   }
-  yield* extend(new Map(), 1, 0, 0);
+  yield* extend(whole, size([...whole.values()]), 0, 0);
 }
 
 /** The grid takes outer untiled axes up to some axis, and the pieces of any of the tiled axes. */

@@ -42,8 +42,8 @@ export interface Costs {
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
   readonly workgroup: number;
   /**
-   * Compiling, which takes longer than the square of the loads and stores in the text: its share of one of some ten
-   * thousand steps, for each of their square.
+   * Compiling, which takes as long as the cube of the loads and stores in the text: 2.3 s for 71, 7 s for 103. Its share
+   * of one of some five thousand steps, for each of their cube.
    */
   readonly compilation: number;
   /** Registers for accumulators. */
@@ -59,18 +59,18 @@ export interface Costs {
 const softwareCosts: Costs = {
   multiplyAdd: 0.16,
   turn: 12,
-  scalar: 4.5,
-  quad: 5.5,
-  gather: 6,
+  scalar: 6,
+  quad: 10,
+  gather: 5.5,
   broadcast: 0.42,
   accumulator: 0.1,
   guard: 1.2,
   move: 2.5,
   workgroup: 190,
-  compilation: 50,
-  mostProducts: 168,
+  compilation: 2.5,
+  mostProducts: 256,
   longestTile: 32,
-  longBody: 0.8,
+  longBody: 1.5,
   mostTiledAxes: 3,
 };
 /** Hardware hides loads behind many threads; large tiles starve it of them. */
@@ -100,7 +100,7 @@ const mostStaticAccesses = 130;
 const mostStaticProducts = 1000;
 /** Instructions on a software adapter; a load is a branch for each lane. */
 const instructions = { multiplyAdd: 2, broadcast: 3, quad: 250, scalar: 90, accumulator: 2 };
-const shortBody = 2900;
+const shortBody = 3950;
 const mostSlowing = 2.1;
 const lanesOfVector = 8;
 const wantedWorkgroups = 16;
@@ -272,6 +272,6 @@ export function priceOf(
   const slower = Math.min(mostSlowing, 1 + costs.longBody * tooLong);
   const perTurn = costs.turn + turn.time + accumulators * costs.accumulator + steps * sums * costs.multiplyAdd;
   const perElement = (depth * perTurn * slower) / steps + end.time / points;
-  const once = workgroups * costs.workgroup + accesses * accesses * costs.compilation;
+  const once = workgroups * costs.workgroup + accesses ** 3 * costs.compilation;
   return ((perElement * elements) / lanesOfVector) * idleLanes * idleCores + once;
 }

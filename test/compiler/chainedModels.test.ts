@@ -29,7 +29,7 @@ const tiled: ModelUse = {
   fc 10
 }`,
   batch: 16,
-  winograd: { split: 0, join: 0, groupElements: 1 },
+  winograd: { split: 0, join: 0, groupElements: 1, channelsFirst: false, inputGradient: "transpose" },
 };
 
 function inScratch({ programs }: ModelPrograms): number {

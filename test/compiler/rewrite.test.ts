@@ -174,7 +174,14 @@ const uses = fc.record({
   padding: fc.record({ top: upTo(2, 0), bottom: upTo(2, 0), left: upTo(2, 0), right: upTo(2, 0) }),
 });
 
-const free: WinogradCosts = { split: 0, join: 0, groupElements: 4000 };
+const ways = fc.constantFrom("transpose", "convolution");
+const free: WinogradCosts = {
+  split: 0,
+  join: 0,
+  groupElements: 4000,
+  channelsFirst: false,
+  inputGradient: "transpose",
+};
 
 function updated(graph: Graph, states: Readonly<Record<string, ArrayLike<number>>>): ArrayLike<number> {
   const found = graph.updates.map(({ value }) => evaluateGraph(graph, states).get(value));
@@ -197,11 +204,11 @@ describe("rewriting", () => {
   it("Winograd's convolutions are convolutions, all three of them", () => {
     let rewritten = 0;
     fc.assert(
-      fc.property(uses, ({ kind, use, kernel, padding }) => {
+      fc.property(uses, fc.boolean(), ways, ({ kind, use, kernel, padding }, channelsFirst, inputGradient) => {
         const attributes = { kernel: [kernel, kernel], stride: [1, 1], padding, dilation: [1, 1], groups: 1 } as const;
         fc.pre(use.map.every((extent) => extent >= kernel));
         const { graph, states } = graphOf(kind, attributes, use);
-        const other = rewriteGraph(graph, winogradRule(free));
+        const other = rewriteGraph(graph, winogradRule({ ...free, channelsFirst, inputGradient }));
         if (operatorsOf(other).includes("tileJoin")) rewritten++;
         expect(largestDifference(updated(graph, states), updated(other, states))).toBeLessThan(1e-10);
       }),

@@ -164,5 +164,5 @@ export const randomModels = (mostImages: number): fc.Arbitrary<ModelUse> =>
     .map(({ layers, input: [channels, height, width], batch, groupElements }) => ({
       source: `model Random {\n  input ${channels}@${height}x${width}\n  ${layers.join("\n  ")}\n  fc ${classes}\n}\n`,
       batch,
-      winograd: { split: 0, join: 0, groupElements },
+      winograd: { split: 0, join: 0, groupElements, channelsFirst: false, inputGradient: "transpose" },
     }));

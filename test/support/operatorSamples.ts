@@ -90,6 +90,7 @@ const tiled = fc
     images: upTo(3),
     tiles: pair(upTo(3)),
     channels: upTo(6),
+    channelsFirst: fc.boolean(),
     map: pair(upTo(9)),
     rows: upTo(4),
     columns: upTo(4),
@@ -410,31 +411,31 @@ export function operatorSamples(ties: boolean): { readonly [K in OperatorName]: 
         seed: from,
       });
     }),
-    tileSplit: tiled.map(({ groups, images, tiles, channels, map, matrix, before, step, seed: from }) =>
+    tileSplit: tiled.map(({ groups, images, tiles, channels, channelsFirst, map, matrix, before, step, seed: from }) =>
       sampleOf("tileSplit", {
-        attributes: { matrix, images, tiles, before, step },
+        attributes: { matrix, images, tiles, channelsFirst, before, step },
         inputs: { maps: values([groups * images, channels, ...map], from) },
         seed: from,
       }),
     ),
-    tileJoin: tiled.map(({ groups, images, tiles, channels, matrix, seed: from }) =>
-      sampleOf("tileJoin", {
-        attributes: { matrix, images, tiles },
-        inputs: {
-          tiles: values([groups, (matrix[0]?.length ?? 1) ** 2, images * tiles[0] * tiles[1], channels], from),
-        },
+    tileJoin: tiled.map(({ groups, images, tiles, channels, channelsFirst, matrix, seed: from }) => {
+      const places = images * tiles[0] * tiles[1];
+      const inner = channelsFirst ? [channels, places] : [places, channels];
+      return sampleOf("tileJoin", {
+        attributes: { matrix, images, tiles, channelsFirst },
+        inputs: { tiles: values([groups, (matrix[0]?.length ?? 1) ** 2, ...inner], from) },
         seed: from,
-      }),
-    ),
-    tileSum: tiled.map(({ groups, images, tiles, channels, map, matrix, before, step, seed: from }) =>
-      sampleOf("tileSum", {
-        attributes: { matrix, images, tiles, before, step, size: map },
-        inputs: {
-          tiles: values([groups, (matrix[0]?.length ?? 1) ** 2, images * tiles[0] * tiles[1], channels], from),
-        },
+      });
+    }),
+    tileSum: tiled.map(({ groups, images, tiles, channels, channelsFirst, map, matrix, before, step, seed: from }) => {
+      const places = images * tiles[0] * tiles[1];
+      const inner = channelsFirst ? [channels, places] : [places, channels];
+      return sampleOf("tileSum", {
+        attributes: { matrix, images, tiles, channelsFirst, before, step, size: map },
+        inputs: { tiles: values([groups, (matrix[0]?.length ?? 1) ** 2, ...inner], from) },
         seed: from,
-      }),
-    ),
+      });
+    }),
     batchMatmul: fc
       .record({
         groups: upTo(3),
@@ -442,15 +443,21 @@ export function operatorSamples(ties: boolean): { readonly [K in OperatorName]: 
         shared: fc.constantFrom("left", "right", "none"),
         batch: upTo(4),
         sizes: shape(3, 9),
-        transposeLeft: fc.boolean(),
+        transposed: fc.record({ transposeLeft: fc.boolean(), transposeRight: fc.boolean() }),
         seed,
       })
-      .map(({ groups, merged, shared, batch: count, sizes: [m = 1, n = 1, k = 1], transposeLeft, seed: from }) =>
+      .map(({ groups, merged, shared, batch: count, sizes: [m = 1, n = 1, k = 1], transposed, seed: from }) =>
         sampleOf("batchMatmul", {
-          attributes: { transposeLeft, merged },
+          attributes: { ...transposed, merged },
           inputs: {
-            left: values([shared === "left" ? 1 : groups * merged, count, ...(transposeLeft ? [k, m] : [m, k])], from),
-            right: values([shared === "right" ? 1 : groups * merged, count, k, n], from + 2),
+            left: values(
+              [shared === "left" ? 1 : groups * merged, count, ...(transposed.transposeLeft ? [k, m] : [m, k])],
+              from,
+            ),
+            right: values(
+              [shared === "right" ? 1 : groups * merged, count, ...(transposed.transposeRight ? [n, k] : [k, n])],
+              from + 2,
+            ),
           },
           seed: from,
         }),

@@ -1,5 +1,5 @@
 /**
- * Winograd's convolutions on the CPU device, wherever they can be taken: any channels, paddings, filters and batches.
+ * Winograd's convolutions on both devices, wherever they can be taken: any channels, paddings, filters and batches.
  *
  * What is allowed follows from the sums themselves. Each result is a sum of products of matrices' entries, inputs and
  * filters; the same sum of absolute values bounds what rounding does to it: by one unit for each rounding on the longest
@@ -13,7 +13,10 @@ import type { ConvolutionAttributes } from "../../compiler/operators/operator.ts
 import { rewriteGraph } from "../../compiler/rewrite/rewriteGraph.ts";
 import { winogradRule } from "../../compiler/rewrite/winograd.ts";
 import type { Value } from "../../compiler/value.ts";
-import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
+import { openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
+import type { Device } from "../../runtime/device/device.ts";
+import { openGpuDevice } from "../../runtime/device/gpu/gpuDevice.ts";
+import { hasAdapter } from "../runtime/gpuSupport.ts";
 import { evaluateUpdates, type GraphCase, joinCases, origin } from "../support/graphCase.ts";
 import { values } from "../support/operatorSample.ts";
 import { runGraphs } from "../support/runGraphs.ts";
@@ -100,21 +103,34 @@ function magnitudes(graph: Graph): Graph {
   });
 }
 
-let device: CpuDevice;
+const open = {
+  cpu: () => openCpuDevice({ threads: 2 }),
+  gpu: () => openGpuDevice({ allowSoftware: true }),
+} as const;
+const devices = new Map<string, Device>();
 beforeAll(async () => {
-  device = await openCpuDevice({ threads: 2 });
+  devices.set("cpu", await open.cpu());
+  if (await hasAdapter()) devices.set("gpu", await open.gpu());
 });
-afterAll(() => device.close());
+afterAll(() => Promise.all([...devices.values()].map((device) => device.close())));
 
 const samples = [
-  { groupElements: 1 << 11, seed: 41 },
-  { groupElements: 1 << 17, seed: 44 },
-];
+  { on: "cpu", channelsFirst: false, inputGradient: "transpose", groupElements: 1 << 11, seed: 41 },
+  { on: "cpu", channelsFirst: false, inputGradient: "convolution", groupElements: 1 << 17, seed: 44 },
+  { on: "cpu", channelsFirst: true, inputGradient: "transpose", groupElements: 1 << 17, seed: 45 },
+  { on: "gpu", channelsFirst: true, inputGradient: "convolution", groupElements: 1 << 17, seed: 44 },
+] as const;
 
-it.each(samples)("groups of $groupElements elements", { timeout: 120_000 }, async ({ groupElements, seed }) => {
+const title = "on $on, groups of $groupElements elements, channels first: $channelsFirst, gradient as $inputGradient";
+it.each(samples)(title, { timeout: 120_000 }, async ({ on, channelsFirst, inputGradient, groupElements, seed }) => {
+  const device = devices.get(on);
+  if (!device) return console.warn("no WebGPU adapter");
   const given = fc.sample(uses, { numRuns: 9, seed });
   const { graph, states } = joinCases(given.map(caseOf));
-  const rewritten = rewriteGraph(graph, winogradRule({ split: 0, join: 0, groupElements }));
+  const rewritten = rewriteGraph(
+    graph,
+    winogradRule({ split: 0, join: 0, groupElements, channelsFirst, inputGradient }),
+  );
   const count = (of: Graph, operator: Node["operator"]): number =>
     of.nodes.filter((node) => node.operator === operator).length;
   expect(count(rewritten, "tileJoin")).toBeGreaterThan(3);
