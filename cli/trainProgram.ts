@@ -11,6 +11,7 @@ import type { DataSet } from "../runtime/data/dataSet.ts";
 import { chooseDevice } from "../runtime/device/chooseDevice.ts";
 import type { Device } from "../runtime/device/device.ts";
 import { reasonOf } from "../runtime/errors.ts";
+import { reach } from "../runtime/milestones.ts";
 import { openRunFolder, type RunFolder } from "../runtime/files/runFolder.ts";
 import { defaultCacheFolder } from "../runtime/files/cacheFolder.ts";
 import { curveText } from "../runtime/report/curveText.ts";
@@ -37,12 +38,14 @@ import { version } from "./version.ts";
 export async function trainProgram(file: string, flags: TrainFlags, context: CommandContext): Promise<number> {
   const loaded = await loadProgram(file, flags, context);
   if (!loaded) return exitCode.program;
+  reach("program checked");
   const program = { ...loaded, recipe: withFlags(loaded.recipe, flags) };
   checkFlags(file, flags, loaded.recipe);
   const weights = await readWeights(flags.weights);
   const choice = await chooseDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
   if ("restartWith" in choice) return restart(choice.restartWith);
   const { device, reason } = choice;
+  reach("device opened");
   try {
     const { name, driver } = device.description;
     context.err.write(`device: ${name} (${driver}): ${reason}\n`);
@@ -104,6 +107,7 @@ async function trainOn(job: Job): Promise<number> {
   const folder = await openRunFolder(flags.out ?? join("runs", program.model.name.toLowerCase()));
   const data = await readData(job);
   if (!data) return exitCode.interrupted;
+  reach("data read");
   await folder.writeProgram(program.source);
   const schedules = await chooseSchedules(job);
   const { epochs, batch } = program.recipe;

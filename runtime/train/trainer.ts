@@ -14,6 +14,7 @@ import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
 import { RuntimeFailure } from "../errors.ts";
+import { reach } from "../milestones.ts";
 import type { RunFolder } from "../files/runFolder.ts";
 import type { Progress } from "../report/progress.ts";
 import { createBurstRunner, type BurstRunner } from "./bursts.ts";
@@ -79,11 +80,13 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const compileFor = (batch: number): Compilation =>
     compile(model, { ...recipe, batch }, { counts, target: device.target, fuse, schedules, programs });
   const compilation = compileFor(recipe.batch);
+  reach("compiled");
   const { plan } = compilation;
   checkFit(device, plan, recipe.batch, (batch) => compileFor(batch).plan);
   const used = usedSchedules(compilation, schedules);
   await options.onSchedules?.(used);
   const session = await device.open(plan);
+  reach("plan opened");
   const onSchedules = async (more: ReadonlyMap<string, Schedule>): Promise<void> => {
     if ([...more.keys()].some((key) => !used.has(key))) await options.onSchedules?.(new Map([...used, ...more]));
   };
@@ -102,6 +105,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     await session.run("initialise");
     if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
     upload(run.state, "train", data.train);
+    reach("initialised");
     return await trainEpochs(run);
   } finally {
     await evaluator.close();
@@ -186,6 +190,7 @@ async function trainEpoch(run: Run, epoch: number, stepsBefore: number): Promise
     run.evaluator.prepare();
     const [lossSum, correct, badStep] = await readMetrics(state);
     if (badStep > 0) throw await lossFailure({ ...run, epoch, step: badStep });
+    if (stepsBefore === 0) reach("first step");
     const images = done * recipe.batch;
     loss = lossSum / images;
     const stepsPerSecond = meter(done);
