@@ -107,8 +107,7 @@ async function trainOn(job: Job): Promise<number> {
   const folder = await openRunFolder(flags.out ?? join("runs", program.model.name.toLowerCase()));
   const data = await readData(job);
   if (!data) return exitCode.interrupted;
-  reach("data read");
-  await folder.writeProgram(program.source);
+  reach("data found");
   const schedules = await chooseSchedules(job);
   const { epochs, batch } = program.recipe;
   const progress = createProgress(context.out, { epochs, stepsPerEpoch: stepsPerEpoch(data.train.count, batch) });
@@ -125,6 +124,7 @@ async function trainOn(job: Job): Promise<number> {
       if (used.size > 0 && !isTold)
         context.err.write(`schedules: ${used.size} tuned ones; --no-tuned trains without them\n`);
       isTold = true;
+      await folder.writeProgram(program.source);
       await folder.writeRun({ ...describeRun(job, data), schedules: schedulesToJson(used) });
     };
     const options = { model, recipe, data, device, folder, progress, signal, fuse: flags.fuse, ...weights };
@@ -181,6 +181,7 @@ async function loadUntil(
       ...(flags.data === undefined ? { fallback: true } : { path: flags.data }),
       onProgress: (progress) => meter.show(progress),
       signal,
+      inBackground: true,
     });
   } catch (problem) {
     if (!signal.aborted) throw problem;

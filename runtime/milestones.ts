@@ -6,8 +6,9 @@
 export const milestones = [
   "program checked",
   "device opened",
-  "data read",
+  "data found",
   "compiled",
+  "data read",
   "plan opened",
   "initialised",
   "first step",

@@ -8,7 +8,7 @@
  * waits for the next epoch and its other order. Kernels thus have one batch size.
  */
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
-import { type Compilation, compile, usedSchedules } from "../../compiler/compile.ts";
+import { compile, compileByTurns, usedSchedules } from "../../compiler/compile.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet } from "../data/dataSet.ts";
@@ -24,6 +24,7 @@ import { epochOrder } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
 import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
 import { checkFit } from "./fit.ts";
+import { inTurns } from "./inTurns.ts";
 import { lossFailure } from "./lossFailure.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
 
@@ -77,12 +78,13 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   checkCounts(recipe, data);
   const counts = { train: data.train.count, test: data.test.count };
   const programs = ["initialise", "trainStep"] as const;
-  const compileFor = (batch: number): Compilation =>
-    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse, schedules, programs });
-  const compilation = compileFor(recipe.batch);
+  const wanted = { counts, target: device.target, fuse, schedules, programs };
+  const compilation = await inTurns(compileByTurns(model, recipe, wanted));
   reach("compiled");
   const { plan } = compilation;
-  checkFit(device, plan, recipe.batch, (batch) => compileFor(batch).plan);
+  checkFit(device, plan, recipe.batch, (batch) => compile(model, { ...recipe, batch }, wanted).plan);
+  await data.whole;
+  reach("data read");
   const used = usedSchedules(compilation, schedules);
   await options.onSchedules?.(used);
   const session = await device.open(plan);
