@@ -10,10 +10,10 @@ import type { FusedGraph } from "./fusion/kernel.ts";
 import type { Graph } from "./graph/graph.ts";
 import { createSharing, noSharing } from "./lower/sharing.ts";
 import { type DataCounts, lowerModel, type ModelGraphs, type ProgramName } from "./model/lowerModel.ts";
-import type { ExecutionPlan } from "./plan/plan.ts";
+import type { ExecutionPlan, WasmModuleCode } from "./plan/plan.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import { backendFor } from "./schedule/backends.ts";
-import { makePlan } from "./makePlan.ts";
+import { makePlanByTurns } from "./makePlan.ts";
 import type { ScheduledProgram } from "./lower/scheduled.ts";
 import { type ScheduleOptions, scheduleProgram } from "./scheduleProgram.ts";
 import type { Target } from "./target.ts";
@@ -27,6 +27,8 @@ export interface CompileOptions extends ScheduleOptions {
   readonly programs?: readonly ProgramName[];
   /** Off: equal kernels are lowered one by one, so that their buffers have the names of their own tensors. */
   readonly share?: boolean;
+  /** For target `wasm`: into modules of how many different kernels the code is cut; not given: one module. */
+  readonly kernelsAModule?: number;
 }
 
 /** All stages of a compilation, for `explain`, tests and timings. */
@@ -45,12 +47,12 @@ export function compile(model: CheckedModel, recipe: TrainingRecipe, options: Co
   }
 }
 
-/** The same in several turns, between which the caller may do something else. */
+/** The same in several turns, between which the caller may do something else: compile the modules that are finished, say. */
 export function* compileByTurns(
   model: CheckedModel,
   recipe: TrainingRecipe,
   options: CompileOptions,
-): Generator<void, Compilation> {
+): Generator<WasmModuleCode | undefined, Compilation> {
   const { counts, target } = options;
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const wanted = options.programs ? { programs: options.programs } : {};
@@ -59,14 +61,14 @@ export function* compileByTurns(
   const fused: FusedGraph[] = [];
   const programs: ScheduledProgram[] = [];
   for (const graph of graphs.graphs) {
-    yield;
+    yield undefined;
     const program = fuse(graph, options);
-    yield;
+    yield undefined;
     fused.push(program);
     programs.push(scheduleProgram(program, target, { ...options, sharing }));
   }
-  yield;
-  const plan = makePlan(graphs, programs, options.target);
+  yield undefined;
+  const plan = yield* makePlanByTurns(graphs, programs, options.target, options.kernelsAModule ?? Infinity);
   return { model: graphs, fused, programs, plan };
 }
 

@@ -48,8 +48,7 @@ export function scheduleProgram(
   const tensors = backend.place(stored);
   const chains =
     backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
-  const inScratch = (separate ? [] : chains).flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
-  const placed = new Map([...tensors, ...inScratch]);
+  const placed = new Map([...tensors, ...scratchTensors(separate ? [] : chains, kernels, tensors)]);
   const inputOf = (number: number, chunks: number | undefined): Input[] => {
     const kernel = kernels[number];
     if (!kernel) return [];

@@ -33,7 +33,7 @@ export interface PlanKernel {
   readonly cost: KernelCost;
   readonly bindings: readonly Binding[];
   readonly workgroups: number;
-  /** WGSL text, for a plan of target `wgsl`; in a plan of target `wasm` a readable loop nest (the module is `wasm`). */
+  /** WGSL text, for a plan of target `wgsl`; in a plan of target `wasm` a readable loop nest (the code is `wasm`). */
   readonly source: string;
   /** WGSL features that the kernel needs. */
   readonly features: readonly ("subgroups")[]; // prettier-ignore
@@ -52,10 +52,22 @@ export interface ExecutionPlan {
   readonly kernels: readonly PlanKernel[];
   /** `initialise`, `trainStep`, `evaluateStep`, `predict`. */
   readonly programs: Readonly<Record<string, readonly PlanDispatch[]>>;
-  /**
-   * For target `wasm`: the module. It imports `memory` from `env` and exports `kernels`, a table with kernel i at i.
-   * A kernel is a function (workgroup: i32, bindings: i32, scratch: i32), `bindings` pointing at the i32 addresses of
-   * its bindings and `scratch` at `scratchBytes` of the calling thread's own memory.
-   */
-  readonly wasm?: { readonly module: Uint8Array; readonly scratchBytes: number };
+  readonly wasm?: WasmCode;
+}
+
+/** One of the modules of a plan of target `wasm`. */
+export interface WasmModuleCode {
+  readonly bytes: Uint8Array;
+  /** The kernels that it holds, in the order of its table. */
+  readonly kernels: readonly number[];
+}
+
+/**
+ * The code of a plan of target `wasm`. Each module imports `memory` from `env` and exports a table `kernels`. A kernel is a
+ * function (workgroup: i32, bindings: i32, scratch: i32), `bindings` pointing at the i32 addresses of its bindings and
+ * `scratch` at `scratchBytes` of the calling thread's own memory.
+ */
+export interface WasmCode {
+  readonly modules: readonly WasmModuleCode[];
+  readonly scratchBytes: number;
 }

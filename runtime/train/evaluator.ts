@@ -13,7 +13,7 @@ import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device, Session } from "../device/device.ts";
 import { type BurstRunner, createBurstRunner } from "./bursts.ts";
 import { checkpointParameters } from "./checkpoint.ts";
-import { inTurns } from "./inTurns.ts";
+import { inTurns, kernelsAModule } from "./inTurns.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
 
 export interface EvaluatorOptions {
@@ -86,7 +86,9 @@ async function openEvaluation(options: EvaluatorOptions): Promise<Opened> {
   const counts = { train: data.train.count, test: data.test.count };
   const programs = ["evaluateStep"] as const;
   const wanted = { counts, target: device.target, fuse, schedules, programs };
-  const compilation = await inTurns(compileByTurns(model, recipe, wanted));
+  const compilation = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule }), (module) =>
+    device.prepare?.(module),
+  );
   await options.onSchedules(usedSchedules(compilation, schedules));
   const { plan } = compilation;
   const session = await device.open(plan);

@@ -3,10 +3,18 @@
  */
 import { setImmediate } from "node:timers/promises";
 
-export async function inTurns<Result>(turns: Generator<void, Result>): Promise<Result> {
+/** The engine compiles modules of so many kernels while the next ones are printed. */
+export const kernelsAModule = 6;
+
+/** `each` is given what a turn has finished. */
+export async function inTurns<Part, Result>(
+  turns: Generator<Part | undefined, Result>,
+  each: (part: Part) => void = () => {},
+): Promise<Result> {
   for (;;) {
     await setImmediate();
     const turn = turns.next();
     if (turn.done) return turn.value;
+    if (turn.value !== undefined) each(turn.value);
   }
 }

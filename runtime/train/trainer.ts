@@ -24,7 +24,7 @@ import { epochOrder } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
 import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
 import { checkFit } from "./fit.ts";
-import { inTurns } from "./inTurns.ts";
+import { inTurns, kernelsAModule } from "./inTurns.ts";
 import { lossFailure } from "./lossFailure.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
 
@@ -79,7 +79,9 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const counts = { train: data.train.count, test: data.test.count };
   const programs = ["initialise", "trainStep"] as const;
   const wanted = { counts, target: device.target, fuse, schedules, programs };
-  const compilation = await inTurns(compileByTurns(model, recipe, wanted));
+  const compilation = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule }), (module) =>
+    device.prepare?.(module),
+  );
   reach("compiled");
   const { plan } = compilation;
   checkFit(device, plan, recipe.batch, (batch) => compile(model, { ...recipe, batch }, wanted).plan);

@@ -1,13 +1,14 @@
 /**
  * The WebAssembly printer: loop nests become one module of SIMD kernels.
  *
- * In: loop nests of 1 or 4 lanes. Out: a module that imports the shared memory `env.memory` and exports the table
- * `kernels`, with nest i at i: a function (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
+ * In: loop nests of 1 or 4 lanes. Out: modules that import the shared memory `env.memory` and export a table `kernels` each,
+ * with the nests that they hold in their order: functions (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
  * addresses of the nest's bindings, `scratch` at `scratchBytes` of the calling thread's own memory. What holds: kernels
  * read at most 60 bytes before and after a binding and write nothing outside of it. The caller keeps all bindings and
  * the scratch above `lowestAddress` (8192).
  */
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
+import type { WasmCode, WasmModuleCode } from "../../plan/plan.ts";
 import { mapAccesses } from "../../nest/mapAccesses.ts";
 
 import { type Analysis, analyse } from "./analysis.ts";
@@ -29,23 +30,50 @@ export const kernelType = { parameters: ["i32", "i32", "i32"], results: [] } as 
 const scratchSlack = 64;
 
 /** Prints all nests as one module. Throws an `InvariantError` for a nest that has no WebAssembly form. */
-export function printWasmModule(
+export function printWasmModule(nests: readonly LoopNest[], options: WasmOptions): WasmCode {
+  const turns = printWasmByTurns(nests, options, Infinity);
+  for (;;) {
+    const turn = turns.next();
+    if (turn.done) return turn.value;
+  }
+}
+
+/**
+ * Prints the nests as several modules of at most so many different kernels, and yields each as soon as it is there, so that an
+ * engine can compile it while the next one is printed.
+ */
+export function* printWasmByTurns(
   nests: readonly LoopNest[],
   options: WasmOptions,
-): { module: Uint8Array; scratchBytes: number } {
+  kernelsAModule: number,
+): Generator<WasmModuleCode, WasmCode> {
   // Equal kernels have one body, which is printed once.
-  const distinct = new Map<LoopNest["body"], LoopNest>(nests.toReversed().map((nest) => [nest.body, nest]));
-  const bodies = [...new Set(nests.map(({ body }) => body))];
-  const helpers = createHelpers(bodies.length, options);
-  const kernels = bodies.flatMap((body) => {
-    const nest = distinct.get(body);
-    return nest ? [printKernel(nest, options, helpers.numberOf)] : [];
-  });
-  const numbers = new Map(bodies.map((body, number) => [body, number]));
-  const exported = nests.map(({ body }) => numbers.get(body) ?? 0);
-  const scratchBytes = Math.max(0, ...nests.map((nest) => layOutScratch(nest).bytes));
-  const functions = [...kernels, ...helpers.functions()];
-  return { module: encodeModule({ functions, table: { exported }, exports: {} }), scratchBytes };
+  const users = new Map<LoopNest["body"], number[]>();
+  nests.forEach(({ body }, kernel) => void (users.get(body)?.push(kernel) ?? users.set(body, [kernel])));
+  const groups = [...users.values()];
+  const modules: WasmModuleCode[] = [];
+  let scratchBytes = 0;
+  const step = Math.min(kernelsAModule, Math.max(1, groups.length));
+  for (let start = 0; start === 0 || start < groups.length; start += step) {
+    const members = groups.slice(start, start + step);
+    const helpers = createHelpers(members.length, options);
+    const kernels = members.flatMap(([first = -1]) => {
+      const nest = nests[first];
+      if (!nest) return [];
+      const scratch = layOutScratch(nest);
+      scratchBytes = Math.max(scratchBytes, scratch.bytes);
+      return [printKernel(nest, scratch.places, options, helpers.numberOf)];
+    });
+    const exported = members
+      .flatMap((kernelNumbers, number) => kernelNumbers.map((kernel) => ({ kernel, number })))
+      .toSorted((x, y) => x.kernel - y.kernel);
+    const table = { exported: exported.map(({ number }) => number) };
+    const bytes = encodeModule({ functions: [...kernels, ...helpers.functions()], table, exports: {} });
+    const made = { bytes, kernels: exported.map(({ kernel }) => kernel) };
+    modules.push(made);
+    yield made;
+  }
+  return { modules, scratchBytes };
 }
 
 /** Helpers in the order in which they are first needed; they stand behind the kernels. */
@@ -108,16 +136,25 @@ function layOutScratch(nest: LoopNest): { places: ReadonlyMap<string, number>; b
   return { places, bytes };
 }
 
-function printKernel(nest: LoopNest, options: WasmOptions, helper: (name: HelperName) => number): WasmFunction {
+type ScratchPlaces = ReadonlyMap<string, number>;
+
+function printKernel(
+  nest: LoopNest,
+  scratch: ScratchPlaces,
+  options: WasmOptions,
+  helper: (name: HelperName) => number,
+): WasmFunction {
   const analysis = analyse(nest);
-  const first = printOnce(nest, analysis, options, helper, new Map());
+  const first = printOnce(nest, scratch, analysis, options, helper, new Map());
   // Addresses below their pointers: print again with pointers that start low enough.
-  const { locals, code } = first.lowest.size > 0 ? printOnce(nest, analysis, options, helper, first.lowest) : first;
+  const { locals, code } =
+    first.lowest.size > 0 ? printOnce(nest, scratch, analysis, options, helper, first.lowest) : first;
   return { type: kernelType, locals, code };
 }
 
 function printOnce(
   nest: LoopNest,
+  scratch: ScratchPlaces,
   analysis: Analysis,
   { relaxedSimd }: WasmOptions,
   helper: (name: HelperName) => number,
@@ -136,7 +173,7 @@ function printOnce(
     analysis,
     relaxedSimd,
     helper,
-    places: placeBuffers(nest, locals, block),
+    places: placeBuffers(nest, scratch, locals, block),
     fences: 0,
     blocks: [block],
     locals,
@@ -153,7 +190,12 @@ function printOnce(
 }
 
 /** Loads the bindings' addresses into locals. */
-function placeBuffers(nest: LoopNest, locals: ValueType[], { code }: Block): ReadonlyMap<string, Place> {
+function placeBuffers(
+  nest: LoopNest,
+  scratch: ScratchPlaces,
+  locals: ValueType[],
+  { code }: Block,
+): ReadonlyMap<string, Place> {
   const places = new Map<string, Place>();
   nest.bindings.forEach(({ name, type, length }, i) => {
     const local = locals.push("i32") - 1;
@@ -162,13 +204,12 @@ function placeBuffers(nest: LoopNest, locals: ValueType[], { code }: Block): Rea
     op(code, "local.set", local);
     places.set(name, { type, length, local, displacement: 0 });
   });
-  const { places: displacements } = layOutScratch(nest);
   for (const { name, length } of nest.scratch)
     places.set(name, {
       type: "f32",
       length,
       local: parameter.scratch,
-      displacement: displacements.get(name) ?? 0,
+      displacement: scratch.get(name) ?? 0,
     });
   return places;
 }

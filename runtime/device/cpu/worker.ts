@@ -12,7 +12,8 @@ export type Command =
       readonly kind: "open";
       readonly session: number;
       readonly memory: WasmMemory;
-      readonly module: WasmModuleObject;
+      /** With the numbers of the kernels in each one's table. */
+      readonly modules: readonly { readonly module: WasmModuleObject; readonly kernels: readonly number[] }[];
       readonly driver: WasmModuleObject;
       /** Address of this thread's scratch memory. */
       readonly scratch: number;
@@ -29,8 +30,13 @@ const signal = workerData;
 const sessions = new Map();
 
 const commands = {
-  open({ session, memory, module, driver, scratch }) {
-    const { kernels } = new WebAssembly.Instance(module, { env: { memory } }).exports;
+  open({ session, memory, modules, driver, scratch }) {
+    const initial = modules.reduce((sum, { kernels }) => sum + kernels.length, 0);
+    const kernels = new WebAssembly.Table({ element: "anyfunc", initial });
+    for (const { module, kernels: numbers } of modules) {
+      const own = new WebAssembly.Instance(module, { env: { memory } }).exports.kernels;
+      numbers.forEach((number, i) => kernels.set(number, own.get(i)));
+    }
     const { run } = new WebAssembly.Instance(driver, { env: { memory, kernels } }).exports;
     sessions.set(session, { memory, run, scratch });
     parentPort.postMessage({ kind: "opened", session });

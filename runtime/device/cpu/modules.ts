@@ -1,0 +1,24 @@
+/**
+ * The engine's compilation of modules, begun before a plan is whole.
+ *
+ * In: modules of plans. Out: what the engine makes of them. What holds: each module is compiled once; whoever asks for it
+ * hears of a failure.
+ */
+import type { WasmModuleCode } from "../../../compiler/plan/plan.ts";
+import { type WasmModuleObject, webAssembly } from "./webAssembly.ts";
+
+export interface ModuleCompiler {
+  readonly compile: (module: WasmModuleCode) => Promise<WasmModuleObject>;
+}
+
+export function createModuleCompiler(): ModuleCompiler {
+  const begun = new WeakMap<WasmModuleCode, Promise<WasmModuleObject>>();
+  return {
+    compile(module) {
+      const compiling = begun.get(module) ?? webAssembly.compile(module.bytes);
+      begun.set(module, compiling);
+      compiling.catch(() => {});
+      return compiling;
+    },
+  };
+}
