@@ -44,15 +44,13 @@ export async function compileProgram(file: string, flags: CompileFlags, context:
 /** `compile` has one module. */
 const moduleName = (i: number): string => (i === 0 ? "module.wasm" : `module-${i}.wasm`);
 
-/** The plan as JSON: `source` of a kernel and `bytes` of a module become names of files beside it. */
+/** The plan as JSON: `source` of a kernel and modules become names of files beside it. */
 function planDescription(plan: ExecutionPlan): object {
   const { wasm, ...rest } = plan;
   return {
     ...rest,
     kernels: plan.kernels.map(({ file, ...kernel }) => ({ ...kernel, source: `${file}${endings[plan.target]}` })),
-    ...(wasm
-      ? { wasm: { ...wasm, modules: wasm.modules.map((module, i) => ({ ...module, bytes: moduleName(i) })) } }
-      : {}),
+    ...(wasm ? { wasm: { ...wasm, modules: wasm.modules.map((_, i) => moduleName(i)) } } : {}),
   };
 }
 
@@ -64,7 +62,7 @@ async function writePlan(folder: string, plan: ExecutionPlan): Promise<void> {
     written.add(name);
     await writeAtomically(join(folder, name), source);
   }
-  for (const [i, { bytes }] of (plan.wasm?.modules ?? []).entries())
+  for (const [i, bytes] of (plan.wasm?.modules ?? []).entries())
     await writeAtomically(join(folder, moduleName(i)), bytes);
   await writeAtomically(join(folder, "plan.json"), `${JSON.stringify(planDescription(plan), null, 1)}\n`);
   // Kernels that the plan no longer has would only mislead.

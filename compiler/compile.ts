@@ -10,13 +10,16 @@ import type { FusedGraph } from "./fusion/kernel.ts";
 import type { Graph } from "./graph/graph.ts";
 import { createSharing, noSharing } from "./lower/sharing.ts";
 import { type DataCounts, lowerModel, type ModelGraphs, type ProgramName } from "./model/lowerModel.ts";
-import type { ExecutionPlan, WasmModuleCode } from "./plan/plan.ts";
+import type { ExecutionPlan } from "./plan/plan.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import { backendFor } from "./schedule/backends.ts";
-import { makePlanByTurns } from "./makePlan.ts";
+import type { LoopNest } from "./nest/loopNest.ts";
+import { createModulePrinter, type ModulePrinter } from "./print/wasm/printWasm.ts";
+import { makePlan } from "./makePlan.ts";
 import type { ScheduledProgram } from "./lower/scheduled.ts";
-import { type ScheduleOptions, scheduleProgram } from "./scheduleProgram.ts";
+import { scheduleByTurns, type ScheduleOptions } from "./scheduleProgram.ts";
 import type { Target } from "./target.ts";
+import { drain } from "./turns.ts";
 
 export interface CompileOptions extends ScheduleOptions {
   readonly counts: DataCounts;
@@ -40,11 +43,7 @@ export interface Compilation {
 }
 
 export function compile(model: CheckedModel, recipe: TrainingRecipe, options: CompileOptions): Compilation {
-  const turns = compileByTurns(model, recipe, options);
-  for (;;) {
-    const turn = turns.next();
-    if (turn.done) return turn.value;
-  }
+  return drain(compileByTurns(model, recipe, options));
 }
 
 /** The same in several turns, between which the caller may do something else: compile the modules that are finished, say. */
@@ -52,12 +51,14 @@ export function* compileByTurns(
   model: CheckedModel,
   recipe: TrainingRecipe,
   options: CompileOptions,
-): Generator<WasmModuleCode | undefined, Compilation> {
+): Generator<Uint8Array | undefined, Compilation> {
   const { counts, target } = options;
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const wanted = options.programs ? { programs: options.programs } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit, ...wanted });
   const sharing = (options.share ?? true) ? createSharing() : noSharing;
+  const { kernelsAModule = Infinity } = options;
+  const printer = target.kind === "wasm" ? createModulePrinter(target, kernelsAModule) : undefined;
   const fused: FusedGraph[] = [];
   const programs: ScheduledProgram[] = [];
   for (const graph of graphs.graphs) {
@@ -65,11 +66,23 @@ export function* compileByTurns(
     const program = fuse(graph, options);
     yield undefined;
     fused.push(program);
-    programs.push(scheduleProgram(program, target, { ...options, sharing }));
+    programs.push(yield* printing(scheduleByTurns(program, target, { ...options, sharing }), printer));
   }
   yield undefined;
-  const plan = yield* makePlanByTurns(graphs, programs, options.target, options.kernelsAModule ?? Infinity);
+  const plan = makePlan(graphs, programs, options.target, printer?.finish());
   return { model: graphs, fused, programs, plan };
+}
+
+/** Prints what is lowered; yields the modules that are full. */
+function* printing(
+  turns: Generator<LoopNest, ScheduledProgram>,
+  printer: ModulePrinter | undefined,
+): Generator<Uint8Array | undefined, ScheduledProgram> {
+  for (;;) {
+    const turn = turns.next();
+    if (turn.done) return turn.value;
+    yield printer?.add(turn.value);
+  }
 }
 
 export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fuse">): FusedGraph {

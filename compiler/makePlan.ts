@@ -19,8 +19,8 @@ import {
   placeTemporaries,
   type TemporaryPlaces,
 } from "./plan/memory.ts";
-import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor, WasmModuleCode } from "./plan/plan.ts";
-import { printWasmByTurns } from "./print/wasm/printWasm.ts";
+import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor, WasmCode } from "./plan/plan.ts";
+import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import type { Target } from "./target.ts";
 import type { ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
@@ -44,21 +44,13 @@ function layOut(states: readonly StateTensor[], programs: readonly TemporaryPlac
   return { buffers: [...placed.buffers, ...arenas], states: placed.places, workspace: placed.buffers.length };
 }
 
-export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgram[], target: Target): ExecutionPlan {
-  const turns = makePlanByTurns(graphs, programs, target, Infinity);
-  for (;;) {
-    const turn = turns.next();
-    if (turn.done) return turn.value;
-  }
-}
-
-/** Yields each WebAssembly module of at most so many kernels as soon as it is printed. */
-export function* makePlanByTurns(
+/** `code`: the kernels of the programs, in their order, where they are printed already. */
+export function makePlan(
   graphs: ModelGraphs,
   programs: readonly ScheduledProgram[],
   target: Target,
-  kernelsAModule: number,
-): Generator<WasmModuleCode, ExecutionPlan> {
+  code?: WasmCode,
+): ExecutionPlan {
   const largest = target.kind === "wgsl" ? target.maximumBindingBytes : Infinity;
   const temporaries = programs.map(({ dispatches: all, tensors }) =>
     placeTemporaries(
@@ -92,7 +84,7 @@ export function* makePlanByTurns(
     programs: dispatches,
   };
   if (target.kind === "wgsl") return plan;
-  return { ...plan, wasm: yield* printWasmByTurns(nests, { relaxedSimd: target.relaxedSimd }, kernelsAModule) };
+  return { ...plan, wasm: code ?? printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) };
 }
 
 /** A value that is made when it is first asked for. */

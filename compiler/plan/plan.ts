@@ -55,11 +55,11 @@ export interface ExecutionPlan {
   readonly wasm?: WasmCode;
 }
 
-/** One of the modules of a plan of target `wasm`. */
-export interface WasmModuleCode {
-  readonly bytes: Uint8Array;
-  /** The kernels that it holds, in the order of its table. */
-  readonly kernels: readonly number[];
+export interface WasmKernelPlace {
+  /** Number of the module. */
+  readonly module: number;
+  /** In the module's table. */
+  readonly place: number;
 }
 
 /**
@@ -68,6 +68,8 @@ export interface WasmModuleCode {
  * `scratch` at `scratchBytes` of the calling thread's own memory.
  */
 export interface WasmCode {
-  readonly modules: readonly WasmModuleCode[];
+  readonly modules: readonly Uint8Array[];
+  /** Where the plan's kernels are; equal ones are one. */
+  readonly kernels: readonly WasmKernelPlace[];
   readonly scratchBytes: number;
 }

@@ -39,7 +39,7 @@ export async function instantiateNest(
   relaxedSimd: boolean,
 ): Promise<{ run: () => void; read: () => void; memory: WasmMemory }> {
   const { modules, scratchBytes } = printWasmModule([nest], { relaxedSimd });
-  const module = modules[0]?.bytes ?? new Uint8Array();
+  const module = modules[0] ?? new Uint8Array();
   const arrays = nest.bindings.map(({ name }) => {
     const array = buffers[name];
     if (!array) throw new Error(`no buffer ${name}`);
@@ -104,5 +104,5 @@ export function hasRelaxedSimd(): boolean {
       },
     ],
   };
-  return printWasmModule([nest], { relaxedSimd: true }).modules.every(({ bytes }) => webAssembly.validate(bytes));
+  return printWasmModule([nest], { relaxedSimd: true }).modules.every((bytes) => webAssembly.validate(bytes));
 }

@@ -1,14 +1,14 @@
 /**
  * The WebAssembly printer: loop nests become one module of SIMD kernels.
  *
- * In: loop nests of 1 or 4 lanes. Out: modules that import the shared memory `env.memory` and export a table `kernels` each,
- * with the nests that they hold in their order: functions (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
+ * In: loop nests of 1 or 4 lanes. Out: modules that import the shared memory `env.memory` and export a table `kernels` each:
+ * functions (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
  * addresses of the nest's bindings, `scratch` at `scratchBytes` of the calling thread's own memory. What holds: kernels
  * read at most 60 bytes before and after a binding and write nothing outside of it. The caller keeps all bindings and
  * the scratch above `lowestAddress` (8192).
  */
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
-import type { WasmCode, WasmModuleCode } from "../../plan/plan.ts";
+import type { WasmCode, WasmKernelPlace } from "../../plan/plan.ts";
 import { mapAccesses } from "../../nest/mapAccesses.ts";
 
 import { type Analysis, analyse } from "./analysis.ts";
@@ -31,49 +31,53 @@ const scratchSlack = 64;
 
 /** Prints all nests as one module. Throws an `InvariantError` for a nest that has no WebAssembly form. */
 export function printWasmModule(nests: readonly LoopNest[], options: WasmOptions): WasmCode {
-  const turns = printWasmByTurns(nests, options, Infinity);
-  for (;;) {
-    const turn = turns.next();
-    if (turn.done) return turn.value;
-  }
+  const printer = createModulePrinter(options, Infinity);
+  for (const nest of nests) printer.add(nest);
+  return printer.finish();
 }
 
-/**
- * Prints the nests as several modules of at most so many different kernels, and yields each as soon as it is there, so that an
- * engine can compile it while the next one is printed.
- */
-export function* printWasmByTurns(
-  nests: readonly LoopNest[],
-  options: WasmOptions,
-  kernelsAModule: number,
-): Generator<WasmModuleCode, WasmCode> {
+export interface ModulePrinter {
+  /** Kernels in the order of their numbers; gives the module that is full with this one. */
+  readonly add: (nest: LoopNest) => Uint8Array | undefined;
+  readonly finish: () => WasmCode;
+}
+
+/** Prints nests as they come, as modules of at most so many different kernels, which an engine can compile meanwhile. */
+export function createModulePrinter(options: WasmOptions, kernelsAModule: number): ModulePrinter {
+  const modules: Uint8Array[] = [];
+  const kernels: WasmKernelPlace[] = [];
   // Equal kernels have one body, which is printed once.
-  const users = new Map<LoopNest["body"], number[]>();
-  nests.forEach(({ body }, kernel) => void (users.get(body)?.push(kernel) ?? users.set(body, [kernel])));
-  const groups = [...users.values()];
-  const modules: WasmModuleCode[] = [];
+  const places = new Map<LoopNest["body"], WasmKernelPlace>();
+  let open: LoopNest[] = [];
   let scratchBytes = 0;
-  const step = Math.min(kernelsAModule, Math.max(1, groups.length));
-  for (let start = 0; start === 0 || start < groups.length; start += step) {
-    const members = groups.slice(start, start + step);
-    const helpers = createHelpers(members.length, options);
-    const kernels = members.flatMap(([first = -1]) => {
-      const nest = nests[first];
-      if (!nest) return [];
+  const close = (): Uint8Array => {
+    const helpers = createHelpers(open.length, options);
+    const functions = open.map((nest) => {
       const scratch = layOutScratch(nest);
       scratchBytes = Math.max(scratchBytes, scratch.bytes);
-      return [printKernel(nest, scratch.places, options, helpers.numberOf)];
+      return printKernel(nest, scratch.places, options, helpers.numberOf);
     });
-    const exported = members
-      .flatMap((kernelNumbers, number) => kernelNumbers.map((kernel) => ({ kernel, number })))
-      .toSorted((x, y) => x.kernel - y.kernel);
-    const table = { exported: exported.map(({ number }) => number) };
-    const bytes = encodeModule({ functions: [...kernels, ...helpers.functions()], table, exports: {} });
-    const made = { bytes, kernels: exported.map(({ kernel }) => kernel) };
-    modules.push(made);
-    yield made;
-  }
-  return { modules, scratchBytes };
+    const table = { exported: functions.map((_, place) => place) };
+    const bytes = encodeModule({ functions: [...functions, ...helpers.functions()], table, exports: {} });
+    modules.push(bytes);
+    open = [];
+    return bytes;
+  };
+  return {
+    add(nest) {
+      const found = places.get(nest.body);
+      const place = found ?? { module: modules.length, place: open.length };
+      kernels.push(place);
+      if (found) return undefined;
+      places.set(nest.body, place);
+      open.push(nest);
+      return open.length >= kernelsAModule ? close() : undefined;
+    },
+    finish() {
+      if (open.length > 0 || modules.length === 0) close();
+      return { modules, kernels, scratchBytes };
+    },
+  };
 }
 
 /** Helpers in the order in which they are first needed; they stand behind the kernels. */

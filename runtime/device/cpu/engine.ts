@@ -28,7 +28,7 @@ function probe(): LoopNest {
 
 function compiles(relaxedSimd: boolean): boolean {
   const { modules } = printWasmModule([probe()], { relaxedSimd });
-  return modules.every(({ bytes }) => webAssembly.validate(bytes));
+  return modules.every((bytes) => webAssembly.validate(bytes));
 }
 
 let known: { readonly relaxedSimd: boolean } | undefined;

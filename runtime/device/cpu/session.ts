@@ -47,7 +47,7 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
       "Compile the program for the CPU.",
     );
   const { workers, memories, modules, number } = parts;
-  const code = plan.wasm.modules;
+  const { wasm } = plan;
   refuseUnmet(memoryRequirements(plan, workers.threads));
   const layout = layOut(plan, workers.threads);
   const memory = memories.take(layout.bytes);
@@ -55,12 +55,13 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
   for (const [address, value] of layout.words) words[address / 4] = value;
   const forget = workers.onDeath(() => stop(words));
   const session: OpenSession = { ...parts, plan, layout, memory, words, forget, failure: undefined };
-  const [driver, ...compiled] = await Promise.all([parts.driver, ...code.map((module) => modules.compile(module))]);
+  const [driver, ...compiled] = await Promise.all([parts.driver, ...wasm.modules.map(modules.compile)]);
   await workers.request(number, "opened", workers.threads, (thread) => ({
     kind: "open",
     session: number,
     memory,
-    modules: compiled.map((module, i) => ({ module, kernels: code[i]?.kernels ?? [] })),
+    modules: compiled,
+    kernels: wasm.kernels,
     driver,
     scratch: layout.scratch[thread] ?? 0,
   }));
