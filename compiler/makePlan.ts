@@ -19,7 +19,8 @@ import {
   placeTemporaries,
   type TemporaryPlaces,
 } from "./plan/memory.ts";
-import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor, WasmCode } from "./plan/plan.ts";
+import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
+import type { WasmCode } from "./print/wasm/code.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import type { Target } from "./target.ts";

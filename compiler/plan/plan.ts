@@ -5,6 +5,7 @@
  * What holds (`verifyPlan`): each dispatch gives its kernel exactly its bindings, inside their buffers; offsets are
  * multiples of 256 bytes; bindings of one dispatch that are written do not overlap any other of its bindings.
  */
+import type { WasmCode } from "../print/wasm/code.ts";
 import type { Origin } from "../graph/graph.ts";
 import type { Binding } from "../nest/loopNest.ts";
 import type { KernelCost } from "./costs.ts";
@@ -53,23 +54,4 @@ export interface ExecutionPlan {
   /** `initialise`, `trainStep`, `evaluateStep`, `predict`. */
   readonly programs: Readonly<Record<string, readonly PlanDispatch[]>>;
   readonly wasm?: WasmCode;
-}
-
-export interface WasmKernelPlace {
-  /** Number of the module. */
-  readonly module: number;
-  /** In the module's table. */
-  readonly place: number;
-}
-
-/**
- * The code of a plan of target `wasm`. Each module imports `memory` from `env` and exports a table `kernels`. A kernel is a
- * function (workgroup: i32, bindings: i32, scratch: i32), `bindings` pointing at the i32 addresses of its bindings and
- * `scratch` at `scratchBytes` of the calling thread's own memory.
- */
-export interface WasmCode {
-  readonly modules: readonly Uint8Array[];
-  /** Where the plan's kernels are; equal ones are one. */
-  readonly kernels: readonly WasmKernelPlace[];
-  readonly scratchBytes: number;
 }

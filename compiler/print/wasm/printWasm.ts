@@ -8,11 +8,11 @@
  * the scratch above `lowestAddress` (8192).
  */
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
-import type { WasmCode, WasmKernelPlace } from "../../plan/plan.ts";
 import { mapAccesses } from "../../nest/mapAccesses.ts";
 
 import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
+import type { WasmCode, WasmKernelPlace } from "./code.ts";
 import { type HelperName, makeHelper } from "./helpers.ts";
 import type { ValueType } from "./opcodes.ts";
 import { type Block, type KernelPrinter, parameter, type Place } from "./state.ts";

@@ -4,7 +4,7 @@
  * In: messages of `Command`, announced by a change of the signal word, since the thread sleeps in `Atomics.wait` and
  * not in its event loop. Out: messages of `Reply`. What holds: a thread that fails stops the others before it says so.
  */
-import type { WasmKernelPlace } from "../../../compiler/plan/plan.ts";
+import type { WasmKernelPlace } from "../../../compiler/print/wasm/code.ts";
 import { control, outcome } from "./driver.ts";
 import type { WasmMemory, WasmModuleObject } from "./webAssembly.ts";
 
