@@ -4,7 +4,7 @@
 import { setImmediate } from "node:timers/promises";
 
 /** The engine compiles modules of so many kernels while the next ones are printed. */
-export const kernelsAModule = 6;
+export const kernelsAModule = 8;
 
 /** `each` is given what a turn has finished. */
 export async function inTurns<Part, Result>(
