@@ -67,13 +67,9 @@ export async function readCifarFolder(folder: string, options: CifarOptions = {}
         cause: problem,
       });
     });
-  const data = assemble({ name: folder, pathOf, readInto, remedy, recordsAFile });
-  if (options.inBackground) return data;
-  await data.whole;
-  return wholeOf(data);
-}
-
-function wholeOf({ whole, ...data }: DataSet): DataSet {
+  const { whole, ...data } = assemble({ name: folder, pathOf, readInto, remedy, recordsAFile });
+  if (options.inBackground) return { ...data, whole };
+  await whole;
   return data;
 }
 
@@ -109,9 +105,15 @@ export async function readCifarArchive(path: string, options: CifarOptions = {})
     target.set(bytes.subarray(0, target.length));
     return bytes.length;
   };
-  const data = assemble({ name: path, pathOf: (file) => `${file} in ${path}`, readInto, remedy, recordsAFile });
-  await data.whole;
-  return wholeOf(data);
+  const { whole, ...data } = assemble({
+    name: path,
+    pathOf: (file) => `${file} in ${path}`,
+    readInto,
+    remedy,
+    recordsAFile,
+  });
+  await whole;
+  return data;
 }
 
 /** The bytes of the six files, each of the right size. Throws a `RuntimeFailure` of kind "data". */
@@ -121,7 +123,7 @@ export function cifarArchiveFiles(path: string, options: CifarOptions): Promise<
 }
 
 /** Begins to read. */
-function assemble(source: Source): DataSet {
+function assemble(source: Source): DataSet & { readonly whole: Promise<void> } {
   const train = openSplit(source, trainFiles);
   const test = openSplit(source, testFiles);
   const whole = train.read().then(() => test.read());

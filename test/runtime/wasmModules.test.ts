@@ -7,12 +7,19 @@ import type { CpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
 import { inTurns } from "../../runtime/train/inTurns.ts";
 
 const text = `model Small {
-  input 3@8x8
-  repeat 3 { conv 8@3x3 pad same -> bn -> relu }
+  input 3@32x32
+  conv 8@3x3 stride 2 -> bn -> relu
+  repeat 3 {
+    conv 8@3x3 pad same -> bn -> relu
+  }
   conv 4@3x3 -> tanh -> pool max 2
-  fc 3
+  fc 10
 }
-train { data shapes batch 8 seed 5 }
+
+train {
+  data shapes
+  batch 8
+}
 `;
 
 function small() {
