@@ -41,13 +41,16 @@ export async function compileProgram(file: string, flags: CompileFlags, context:
   return exitCode.fine;
 }
 
-/** The plan as JSON: `source` of a kernel and `module` become names of files beside it. */
+/** `compile` has one module. */
+const moduleName = (i: number): string => (i === 0 ? "module.wasm" : `module-${i}.wasm`);
+
+/** The plan as JSON: `source` of a kernel and modules become names of files beside it. */
 function planDescription(plan: ExecutionPlan): object {
   const { wasm, ...rest } = plan;
   return {
     ...rest,
     kernels: plan.kernels.map(({ file, ...kernel }) => ({ ...kernel, source: `${file}${endings[plan.target]}` })),
-    ...(wasm ? { wasm: { module: "module.wasm", scratchBytes: wasm.scratchBytes } } : {}),
+    ...(wasm ? { wasm: { ...wasm, modules: wasm.modules.map((_, i) => moduleName(i)) } } : {}),
   };
 }
 
@@ -59,7 +62,8 @@ async function writePlan(folder: string, plan: ExecutionPlan): Promise<void> {
     written.add(name);
     await writeAtomically(join(folder, name), source);
   }
-  if (plan.wasm) await writeAtomically(join(folder, "module.wasm"), plan.wasm.module);
+  for (const [i, bytes] of (plan.wasm?.modules ?? []).entries())
+    await writeAtomically(join(folder, moduleName(i)), bytes);
   await writeAtomically(join(folder, "plan.json"), `${JSON.stringify(planDescription(plan), null, 1)}\n`);
   // Kernels that the plan no longer has would only mislead.
   for (const name of earlier) if (!written.has(name)) await rm(join(folder, name), { force: true });

@@ -4,7 +4,10 @@
  *
  * What holds: the process ends by itself when all is written and closed, so that no output is cut off.
  */
+import { prepareForCompiling } from "./engine.ts";
 import { run } from "./program.ts";
+
+prepareForCompiling();
 
 // A reader that closes early (`cnnc check … | head`) is no failure.
 for (const stream of [process.stdout, process.stderr])

@@ -13,10 +13,13 @@ import { type DataCounts, lowerModel, type ModelGraphs, type ProgramName } from 
 import type { ExecutionPlan } from "./plan/plan.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import { backendFor } from "./schedule/backends.ts";
+import type { LoopNest } from "./nest/loopNest.ts";
+import { createModulePrinter, type ModulePrinter } from "./print/wasm/printWasm.ts";
 import { makePlan } from "./makePlan.ts";
 import type { ScheduledProgram } from "./lower/scheduled.ts";
-import { type ScheduleOptions, scheduleProgram } from "./scheduleProgram.ts";
+import { scheduleByTurns, type ScheduleOptions } from "./scheduleProgram.ts";
 import type { Target } from "./target.ts";
+import { drain } from "./turns.ts";
 
 export interface CompileOptions extends ScheduleOptions {
   readonly counts: DataCounts;
@@ -27,6 +30,8 @@ export interface CompileOptions extends ScheduleOptions {
   readonly programs?: readonly ProgramName[];
   /** Off: equal kernels are lowered one by one, so that their buffers have the names of their own tensors. */
   readonly share?: boolean;
+  /** For target `wasm`: into modules of how many different kernels the code is cut; not given: one module. */
+  readonly kernelsAModule?: number;
 }
 
 /** All stages of a compilation, for `explain`, tests and timings. */
@@ -38,36 +43,46 @@ export interface Compilation {
 }
 
 export function compile(model: CheckedModel, recipe: TrainingRecipe, options: CompileOptions): Compilation {
-  const turns = compileByTurns(model, recipe, options);
-  for (;;) {
-    const turn = turns.next();
-    if (turn.done) return turn.value;
-  }
+  return drain(compileByTurns(model, recipe, options));
 }
 
-/** The same in several turns, between which the caller may do something else. */
+/** The same in several turns, between which the caller may do something else: compile the modules that are finished, say. */
 export function* compileByTurns(
   model: CheckedModel,
   recipe: TrainingRecipe,
   options: CompileOptions,
-): Generator<void, Compilation> {
+): Generator<Uint8Array | undefined, Compilation> {
   const { counts, target } = options;
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const wanted = options.programs ? { programs: options.programs } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit, ...wanted });
   const sharing = (options.share ?? true) ? createSharing() : noSharing;
+  const { kernelsAModule = Infinity } = options;
+  const printer = target.kind === "wasm" ? createModulePrinter(target, kernelsAModule) : undefined;
   const fused: FusedGraph[] = [];
   const programs: ScheduledProgram[] = [];
   for (const graph of graphs.graphs) {
-    yield;
+    yield undefined;
     const program = fuse(graph, options);
-    yield;
+    yield undefined;
     fused.push(program);
-    programs.push(scheduleProgram(program, target, { ...options, sharing }));
+    programs.push(yield* printing(scheduleByTurns(program, target, { ...options, sharing }), printer));
   }
-  yield;
-  const plan = makePlan(graphs, programs, options.target);
+  yield undefined;
+  const plan = makePlan(graphs, programs, options.target, printer?.finish());
   return { model: graphs, fused, programs, plan };
+}
+
+/** Prints what is lowered; yields the modules that are full. */
+function* printing(
+  turns: Generator<LoopNest, ScheduledProgram>,
+  printer: ModulePrinter | undefined,
+): Generator<Uint8Array | undefined, ScheduledProgram> {
+  for (;;) {
+    const turn = turns.next();
+    if (turn.done) return turn.value;
+    yield printer?.add(turn.value);
+  }
 }
 
 export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fuse">): FusedGraph {

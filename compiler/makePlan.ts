@@ -20,6 +20,7 @@ import {
   type TemporaryPlaces,
 } from "./plan/memory.ts";
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
+import type { WasmCode } from "./print/wasm/code.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
 import { printWgsl } from "./print/wgsl/printWgsl.ts";
 import type { Target } from "./target.ts";
@@ -44,7 +45,13 @@ function layOut(states: readonly StateTensor[], programs: readonly TemporaryPlac
   return { buffers: [...placed.buffers, ...arenas], states: placed.places, workspace: placed.buffers.length };
 }
 
-export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgram[], target: Target): ExecutionPlan {
+/** `code`: the kernels of the programs, in their order, where they are printed already. */
+export function makePlan(
+  graphs: ModelGraphs,
+  programs: readonly ScheduledProgram[],
+  target: Target,
+  code?: WasmCode,
+): ExecutionPlan {
   const largest = target.kind === "wgsl" ? target.maximumBindingBytes : Infinity;
   const temporaries = programs.map(({ dispatches: all, tensors }) =>
     placeTemporaries(
@@ -77,7 +84,8 @@ export function makePlan(graphs: ModelGraphs, programs: readonly ScheduledProgra
     kernels,
     programs: dispatches,
   };
-  return target.kind === "wasm" ? { ...plan, wasm: printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) } : plan;
+  if (target.kind === "wgsl") return plan;
+  return { ...plan, wasm: code ?? printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) };
 }
 
 /** A value that is made when it is first asked for. */

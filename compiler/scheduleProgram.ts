@@ -10,6 +10,7 @@ import type { LoweringInput } from "./lower/lowering.ts";
 import type { ScheduledKernel, ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
 import { noSharing, type Sharing } from "./lower/sharing.ts";
 import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
+import type { LoopNest } from "./nest/loopNest.ts";
 import { countAccesses } from "./nest/countAccesses.ts";
 import { chainName, kernelHeader, kernelName, togetherHeader, togetherName, withReads } from "./plan/names.ts";
 import type { Use } from "./plan/memory.ts";
@@ -21,6 +22,7 @@ import { kernelKey } from "./schedule/kernelKey.ts";
 import { isLegal, type Subject } from "./lower/legalSchedule.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
+import { drain } from "./turns.ts";
 
 export interface ScheduleOptions {
   /** On: kernels of a chain are dispatches of their own, cut as in the chain, so that each can be timed. */
@@ -29,12 +31,19 @@ export interface ScheduleOptions {
   readonly schedules?: ReadonlyMap<string, Schedule>;
 }
 
+type ProgramOptions = ScheduleOptions & { readonly sharing?: Sharing };
+
 /** Splits, schedules and lowers every kernel of a program. */
-export function scheduleProgram(
+export function scheduleProgram(program: FusedGraph, target: Target, options: ProgramOptions = {}): ScheduledProgram {
+  return drain(scheduleByTurns(program, target, options));
+}
+
+/** The same; yields the nest of each dispatch as soon as it is lowered. */
+export function* scheduleByTurns(
   program: FusedGraph,
   target: Target,
-  { separate = false, schedules, sharing = noSharing }: ScheduleOptions & { readonly sharing?: Sharing } = {},
-): ScheduledProgram {
+  { separate = false, schedules, sharing = noSharing }: ProgramOptions,
+): Generator<LoopNest, ScheduledProgram> {
   const backend = backendFor(target);
   const stored = new Map(program.tensors);
   let fresh = Math.max(0, ...stored.keys());
@@ -48,8 +57,7 @@ export function scheduleProgram(
   const tensors = backend.place(stored);
   const chains =
     backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
-  const inScratch = (separate ? [] : chains).flatMap((chain) => [...scratchTensors(chain, kernels, tensors)]);
-  const placed = new Map([...tensors, ...inScratch]);
+  const placed = new Map([...tensors, ...scratchTensors(separate ? [] : chains, kernels, tensors)]);
   const inputOf = (number: number, chunks: number | undefined): Input[] => {
     const kernel = kernels[number];
     if (!kernel) return [];
@@ -63,16 +71,19 @@ export function scheduleProgram(
     return [{ kernel, schedule, tensors: placed, name, header, subgroupSize, chunks, key: given?.key }];
   };
   const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
-  const dispatches = backend.chain
-    ? (separate ? inputs.flatMap((members) => members.map((member) => [member])) : inputs).map((members) =>
-        lowerChain(members, sharing),
-      )
-    : arrange(inputs.flat(), target.kind === "wgsl" && !separate ? target.maximumBindings : 0, sharing);
-  return {
-    name: program.name,
-    tensors: placed,
-    dispatches: dispatches.map((dispatch) => ({ ...dispatch, lowered: withReads(dispatch.lowered, placed) })),
+  const lowerAll = function* (): Generator<ScheduledDispatch> {
+    if (!backend.chain)
+      yield* arrange(inputs.flat(), target.kind === "wgsl" && !separate ? target.maximumBindings : 0, sharing);
+    else
+      for (const members of separate ? inputs.flatMap((all) => all.map((member) => [member])) : inputs)
+        yield lowerChain(members, sharing);
   };
+  const dispatches: ScheduledDispatch[] = [];
+  for (const dispatch of lowerAll()) {
+    dispatches.push({ ...dispatch, lowered: withReads(dispatch.lowered, placed) });
+    yield dispatch.lowered.nest;
+  }
+  return { name: program.name, tensors: placed, dispatches };
 }
 
 type Input = LoweringInput & ScheduledKernel;

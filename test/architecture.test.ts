@@ -79,7 +79,7 @@ describe("imports", () => {
     schedule: ["fusion", "graph", "nest", "rewrite", "target.ts", "value.ts"],
     lower: ["fusion", "graph", "invariantError.ts", "nest", "schedule", "target.ts", "value.ts"],
     print: ["graph", "nest"],
-    plan: ["fusion", "graph", "lower", "nest", "schedule", "value.ts"],
+    plan: ["fusion", "graph", "lower", "nest", "print", "schedule", "value.ts"],
     calibration: ["nest", "plan", "print", "target.ts"],
     tuning: ["calibration", "fusion", "invariantError.ts", "lower", "plan", "schedule", "target.ts"],
   };

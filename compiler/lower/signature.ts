@@ -7,8 +7,9 @@
  */
 import { type Kernel, resolveStorage, type StoredTensor } from "../fusion/kernel.ts";
 import { createNumbering } from "../fusion/numbering.ts";
-import { type Index, index, variable } from "../nest/integer.ts";
-import type { Value } from "../value.ts";
+import { type Index, index } from "../nest/integer.ts";
+import { resultsOf, type SymbolicKernel, symbolicKernel } from "../schedule/symbolic.ts";
+import { zero } from "../value.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
 
@@ -35,10 +36,9 @@ function makeSignature(kernel: Kernel, tensors: Tensors): Signature {
     return place;
   };
   const { numberOf, texts } = createNumbering(ordinal);
-  const results = kernel.accumulators.map((_, number): Value => ({ kind: "result", number }));
-  const roots = probes(kernel).flatMap(({ coordinates, along }) => [
-    ...kernel.accumulators.map(({ operator, body }) => `${operator} ${numberOf(body(coordinates, along))}`),
-    ...kernel.outputs.map(({ tensor, value }) => `${ordinal(tensor)} = ${numberOf(value(coordinates, results))}`),
+  const roots = probes(kernel).flatMap(({ bodies, outputs }) => [
+    ...kernel.accumulators.map(({ operator }, i) => `${operator} ${numberOf(bodies[i] ?? zero)}`),
+    ...kernel.outputs.map(({ tensor }, i) => `${ordinal(tensor)} = ${numberOf(outputs[i] ?? zero)}`),
   ]);
   const touched = [...order.keys()];
   const shape = `${kernel.domain.join("x")} over ${kernel.extents.join("x")}${kernel.inPlace ? " in place" : ""}`;
@@ -46,21 +46,17 @@ function makeSignature(kernel: Kernel, tensors: Tensors): Signature {
   return { key, tensors: touched };
 }
 
-interface Probe {
-  readonly coordinates: readonly Index[];
-  readonly along: readonly Index[];
-}
-
-function probes({ domain, extents }: Kernel): Probe[] {
-  const at = (of: (extent: number, name: string) => Index): Probe => ({
-    coordinates: domain.map((extent, d) => of(extent, `d${d}`)),
-    along: extents.map((extent, d) => of(extent, `r${d}`)),
-  });
-  return [
-    at((extent, name) => index(variable(name, extent))),
-    at(() => index(0)),
-    at((extent) => index(Math.max(0, extent - 1))),
-  ];
+/** The definition for all coordinates at once, and at the first and the last ones. */
+function probes(kernel: Kernel): Pick<SymbolicKernel, "bodies" | "outputs">[] {
+  const results = resultsOf(kernel);
+  const at = (place: (extent: number) => Index) => {
+    const [coordinates, along] = [kernel.domain.map(place), kernel.extents.map(place)];
+    return {
+      bodies: kernel.accumulators.map(({ body }) => body(coordinates, along)),
+      outputs: kernel.outputs.map(({ value }) => value(coordinates, results)),
+    };
+  };
+  return [symbolicKernel(kernel), at(() => index(0)), at((extent) => index(Math.max(0, extent - 1)))];
 }
 
 /** How tensors lie in memory, and which of them in the same memory. */

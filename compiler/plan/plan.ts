@@ -5,6 +5,7 @@
  * What holds (`verifyPlan`): each dispatch gives its kernel exactly its bindings, inside their buffers; offsets are
  * multiples of 256 bytes; bindings of one dispatch that are written do not overlap any other of its bindings.
  */
+import type { WasmCode } from "../print/wasm/code.ts";
 import type { Origin } from "../graph/graph.ts";
 import type { Binding } from "../nest/loopNest.ts";
 import type { KernelCost } from "./costs.ts";
@@ -33,7 +34,7 @@ export interface PlanKernel {
   readonly cost: KernelCost;
   readonly bindings: readonly Binding[];
   readonly workgroups: number;
-  /** WGSL text, for a plan of target `wgsl`; in a plan of target `wasm` a readable loop nest (the module is `wasm`). */
+  /** WGSL text, for a plan of target `wgsl`; in a plan of target `wasm` a readable loop nest (the code is `wasm`). */
   readonly source: string;
   /** WGSL features that the kernel needs. */
   readonly features: readonly ("subgroups")[]; // prettier-ignore
@@ -52,10 +53,5 @@ export interface ExecutionPlan {
   readonly kernels: readonly PlanKernel[];
   /** `initialise`, `trainStep`, `evaluateStep`, `predict`. */
   readonly programs: Readonly<Record<string, readonly PlanDispatch[]>>;
-  /**
-   * For target `wasm`: the module. It imports `memory` from `env` and exports `kernels`, a table with kernel i at i.
-   * A kernel is a function (workgroup: i32, bindings: i32, scratch: i32), `bindings` pointing at the i32 addresses of
-   * its bindings and `scratch` at `scratchBytes` of the calling thread's own memory.
-   */
-  readonly wasm?: { readonly module: Uint8Array; readonly scratchBytes: number };
+  readonly wasm?: WasmCode;
 }

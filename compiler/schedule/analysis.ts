@@ -7,8 +7,9 @@
 import { containsOperand } from "../fusion/inline.ts";
 import { type Kernel, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
 import { type Atom, factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
-import { box, type Test, type Value } from "../value.ts";
+import { box, type Test, type Value, zero } from "../value.ts";
 import { axisName } from "./schedule.ts";
+import { symbolicKernel } from "./symbolic.ts";
 
 export interface Access {
   readonly tensor: number;
@@ -40,10 +41,8 @@ export interface Analysis {
 }
 
 /** Whether its reductions are sums of products, which share what they load. */
-export function isContraction({ accumulators, domain, extents }: Kernel): boolean {
-  const symbolic = (prefix: string, of: readonly number[]): Index[] =>
-    of.map((extent, d) => index(variable(`${prefix}${d}`, extent)));
-  return accumulators.some(({ body }) => containsOperand(body(symbolic("d", domain), symbolic("r", extents))));
+export function isContraction(kernel: Kernel): boolean {
+  return symbolicKernel(kernel).bodies.some(containsOperand);
 }
 
 export function extentOf(analysis: Analysis, name: string): number {
@@ -85,10 +84,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
     ...kernel.domain.map((extent, d) => ({ name: axisName.domain(d), extent, isDomain: true })),
     ...kernel.extents.map((extent, d) => ({ name: axisName.reduction(d), extent, isDomain: false })),
   ];
-  const symbolic = (isDomain: boolean): Index[] =>
-    axes.filter((axis) => axis.isDomain === isDomain).map(({ name, extent }) => index(variable(name, extent)));
-  const coordinates = symbolic(true);
-  const along = symbolic(false);
+  const { coordinates, bodies, outputs } = symbolicKernel(kernel);
   const accesses = new Map<string, Access>();
   const operands = new Map<string, (readonly Index[])[]>();
   const enumerated = new Set<string>();
@@ -153,13 +149,10 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
     return operations;
   }
 
-  const bodyOperations = kernel.accumulators
-    .map(({ body }) => collect(body(coordinates, along), "body"))
-    .reduce((a, b) => a + b, 0);
+  const bodyOperations = bodies.map((body) => collect(body, "body")).reduce((a, b) => a + b, 0);
   let outputOperations = 0;
-  for (const { tensor, value } of kernel.outputs) {
-    const results = kernel.accumulators.map((_, number): Value => ({ kind: "result", number }));
-    outputOperations += collect(value(coordinates, results), "output");
+  for (const [i, { tensor }] of kernel.outputs.entries()) {
+    outputOperations += collect(outputs[i] ?? zero, "output");
     const address = addressOf(tensor, coordinates);
     accesses.set(`store ${tensor}`, {
       tensor,

@@ -8,12 +8,11 @@
  */
 import { type Kernel, resolveStorage, storageLength, type StoredTensor } from "../fusion/kernel.ts";
 import { readsOf } from "../fusion/group.ts";
-import { symbolicCoordinates } from "../fusion/inline.ts";
 import { size } from "../graph/graph.ts";
 import { add, index, multiply, subtract, substitute, variable } from "../nest/integer.ts";
-import type { Value } from "../value.ts";
 import { type Access, analyse } from "./analysis.ts";
 import { axisName } from "./schedule.ts";
+import { symbolicKernel } from "./symbolic.ts";
 import { depends, type MemoryRange, type MemoryUse, meet } from "./sideBySide.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
@@ -61,13 +60,8 @@ function memberOf(kernel: Kernel, number: number, tensors: Tensors): Member {
   const { accesses, outputOperations } = analyse(kernel, tensors);
   const loads = accesses.filter(({ kind }) => kind !== "store");
   const asIndices = new Set<number>();
-  const coordinates = symbolicCoordinates(kernel.domain);
-  const along = kernel.extents.map((extent, d) => index(variable(axisName.reduction(d), extent)));
-  const results = kernel.accumulators.map((_, result): Value => ({ kind: "result", number: result }));
-  for (const value of [
-    ...kernel.accumulators.map(({ body }) => body(coordinates, along)),
-    ...kernel.outputs.map((output) => output.value(coordinates, results)),
-  ])
+  const { bodies, outputs } = symbolicKernel(kernel);
+  for (const value of [...bodies, ...outputs])
     readsOf(value, (tensor, _, asIndex) => {
       if (asIndex) asIndices.add(tensor);
     });
@@ -195,20 +189,16 @@ function neededOf(member: Member, free: readonly Member[]): Member[] {
 }
 
 export function planChains(kernels: readonly Kernel[], tensors: Tensors): Chain[] {
-  let open = kernels.map((kernel, number) => memberOf(kernel, number, tensors));
+  const members = kernels.map((kernel, number) => memberOf(kernel, number, tensors));
+  return chainsOf(members, tensors);
+}
+
+function chainsOf(members: readonly Member[], tensors: Tensors): Chain[] {
+  let open = members;
   const chains: Chain[] = [];
   while (open.length > 0) {
     const { before, chain } = grow(open, tensors);
-    if (before.length > 0)
-      chains.push(
-        ...renumber(
-          planChains(
-            before.map(({ kernel }) => kernel),
-            tensors,
-          ),
-          before,
-        ),
-      );
+    chains.push(...chainsOf(before, tensors));
     const chunks = chain.members.length === 1 ? undefined : fewestChunks(chain);
     chains.push({ kernels: chain.members.map(({ number }) => number), chunks });
     const taken = new Set([...before, ...chain.members]);
@@ -225,33 +215,32 @@ function fewestChunks(chain: Growing): number {
   return most;
 }
 
-function renumber(chains: readonly Chain[], members: readonly Member[]): Chain[] {
-  return chains.map(({ kernels, chunks }) => ({ kernels: kernels.map((i) => members[i]?.number ?? -1), chunks }));
-}
-
 /** Bytes of a chunk that a tensor may have to lie in scratch. */
 const largestScratch = 1 << 22;
 
 /** Temporaries that a chain writes and that nothing else reads: each chunk's part of them lies in scratch. */
-export function scratchTensors(chain: Chain, kernels: readonly Kernel[], tensors: Tensors): Map<number, StoredTensor> {
-  const { chunks = 1 } = chain;
-  const found = new Map<number, StoredTensor>();
-  if (chunks === 1) return found;
+export function scratchTensors(
+  chains: readonly Chain[],
+  kernels: readonly Kernel[],
+  tensors: Tensors,
+): Map<number, StoredTensor> {
   const viewed = new Set(
     [...tensors.values()].flatMap(({ storage }) => (storage.kind === "alias" ? [storage.of] : [])),
   );
-  const inside = new Set(chain.kernels);
-  const readElsewhere = new Set(
-    kernels.flatMap((kernel, i) =>
-      inside.has(i) ? [] : analyse(kernel, tensors).accesses.map(({ tensor }) => tensor),
-    ),
-  );
-  for (const i of chain.kernels)
-    for (const { tensor: id } of kernels[i]?.outputs ?? []) {
+  /** The chains that touch each tensor. */
+  const users = new Map<number, Set<Chain>>();
+  for (const chain of chains)
+    for (const i of chain.kernels)
+      for (const { tensor } of kernels[i] ? analyse(kernels[i], tensors).accesses : [])
+        users.set(tensor, (users.get(tensor) ?? new Set()).add(chain));
+  const found = new Map<number, StoredTensor>();
+  for (const { kernels: members, chunks = 1 } of chains)
+    for (const { tensor: id } of members.flatMap((i) => (chunks === 1 ? [] : (kernels[i]?.outputs ?? [])))) {
       const tensor = tensors.get(id);
-      if (!tensor || tensor.storage.kind !== "temporary" || viewed.has(id) || readElsewhere.has(id)) continue;
-      if ((4 * storageLength(tensor)) / chunks > largestScratch || tensor.type !== "f32") continue;
-      found.set(id, { ...tensor, storage: { kind: "scratch", chunks } });
+      const isOwn = tensor?.storage.kind === "temporary" && !viewed.has(id) && users.get(id)?.size === 1;
+      if (!tensor || !isOwn || tensor.type !== "f32") continue;
+      if ((4 * storageLength(tensor)) / chunks <= largestScratch)
+        found.set(id, { ...tensor, storage: { kind: "scratch", chunks } });
     }
   return found;
 }

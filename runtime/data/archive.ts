@@ -4,7 +4,7 @@
  * In: an archive and the files wanted of it. Out: their bytes. What holds: nothing is unpacked to disk, so no absolute
  * name, "..", or link in an archive leads anywhere; memory is taken for files of the expected size only.
  */
-import { list, type ReadEntry } from "tar";
+import type { ReadEntry } from "tar";
 import { reasonOf, RuntimeFailure, systemCode } from "../errors.ts";
 
 export interface WantedFiles {
@@ -36,6 +36,8 @@ export async function readArchive(
   };
   const failure = (text: string, cause?: unknown): RuntimeFailure =>
     new RuntimeFailure("data", `${path} cannot be used: ${text}`, remedy, { cause });
+  // Loaded for those who have an archive: it is many files.
+  const { list } = await import("tar");
   try {
     await list({ file: path, strict: true, onReadEntry });
   } catch (problem) {

@@ -27,6 +27,8 @@ export interface CifarOptions {
   readonly remedy?: string;
   /** 10,000; tests have smaller files. */
   readonly recordsAFile?: number;
+  /** Resolves when it is known which data there are, while files are still being read (`DataSet.whole`). */
+  readonly inBackground?: boolean;
 }
 
 interface Source {
@@ -65,7 +67,10 @@ export async function readCifarFolder(folder: string, options: CifarOptions = {}
         cause: problem,
       });
     });
-  return assemble({ name: folder, pathOf, readInto, remedy, recordsAFile });
+  const { whole, ...data } = assemble({ name: folder, pathOf, readInto, remedy, recordsAFile });
+  if (options.inBackground) return { ...data, whole };
+  await whole;
+  return data;
 }
 
 async function readFileInto(path: string, target: Uint8Array): Promise<number> {
@@ -100,7 +105,15 @@ export async function readCifarArchive(path: string, options: CifarOptions = {})
     target.set(bytes.subarray(0, target.length));
     return bytes.length;
   };
-  return assemble({ name: path, pathOf: (file) => `${file} in ${path}`, readInto, remedy, recordsAFile });
+  const { whole, ...data } = assemble({
+    name: path,
+    pathOf: (file) => `${file} in ${path}`,
+    readInto,
+    remedy,
+    recordsAFile,
+  });
+  await whole;
+  return data;
 }
 
 /** The bytes of the six files, each of the right size. Throws a `RuntimeFailure` of kind "data". */
@@ -109,34 +122,46 @@ export function cifarArchiveFiles(path: string, options: CifarOptions): Promise<
   return readArchive(path, { folder: cifarFolder, names: cifarFiles, bytes: recordsAFile * recordBytes }, remedy);
 }
 
-async function assemble(source: Source): Promise<DataSet> {
+/** Begins to read. */
+function assemble(source: Source): DataSet & { readonly whole: Promise<void> } {
+  const train = openSplit(source, trainFiles);
+  const test = openSplit(source, testFiles);
+  const whole = train.read().then(() => test.read());
+  // Whoever waits for it hears of a failure.
+  whole.catch(() => {});
   return {
     name: "cifar10",
     classes,
     image: [3, 32, 32],
-    train: await readSplit(source, trainFiles),
-    test: await readSplit(source, testFiles),
+    train: train.split,
+    test: test.split,
     note: source.name,
+    whole,
   };
 }
 
-/** All files at once, into one piece of memory, where their records are then moved together. */
-async function readSplit(source: Source, files: readonly string[]): Promise<Split> {
+/** Room for a split, and how to fill it: all files at once, into one piece of memory, where their records are then moved together. */
+function openSplit(
+  source: Source,
+  files: readonly string[],
+): { readonly split: Split; readonly read: () => Promise<void> } {
   const fileBytes = source.recordsAFile * recordBytes;
   const count = files.length * source.recordsAFile;
   const all = new Uint8Array(files.length * fileBytes);
-  const parts = files.map((_, i) => all.subarray(i * fileBytes, (i + 1) * fileBytes));
-  const reading = parts.map((part, i) => source.readInto(files[i] ?? "", part));
-  // Of several failures the first file's is told, whichever comes first.
-  for (const one of reading) one.catch(() => {});
-  for (const [i, part] of parts.entries()) checkBatch(source, files[i] ?? "", part, (await reading[i]) ?? 0);
   const labels = new Uint8Array(count);
-  for (let record = 0; record < count; record++) {
-    const start = record * recordBytes;
-    labels[record] = all[start] ?? 0;
-    all.copyWithin(record * imageBytes, start + 1, start + recordBytes);
-  }
-  return { images: all.subarray(0, count * imageBytes), labels, count };
+  const read = async (): Promise<void> => {
+    const parts = files.map((_, i) => all.subarray(i * fileBytes, (i + 1) * fileBytes));
+    const reading = parts.map((part, i) => source.readInto(files[i] ?? "", part));
+    // Of several failures the first file's is told, whichever comes first.
+    for (const one of reading) one.catch(() => {});
+    for (const [i, part] of parts.entries()) checkBatch(source, files[i] ?? "", part, (await reading[i]) ?? 0);
+    for (let record = 0; record < count; record++) {
+      const start = record * recordBytes;
+      labels[record] = all[start] ?? 0;
+      all.copyWithin(record * imageBytes, start + 1, start + recordBytes);
+    }
+  };
+  return { split: { images: all.subarray(0, count * imageBytes), labels, count }, read };
 }
 
 /** `found` is the length of the file, whatever of it was read. */

@@ -15,6 +15,8 @@ export interface CifarCacheOptions extends DownloadOptions {
   readonly source?: Source;
   /** 10,000; tests have smaller files. */
   readonly recordsAFile?: number;
+  /** As `CifarOptions` has it. */
+  readonly inBackground?: boolean;
 }
 
 /** The archive of the data set's author, with its checksum. */
@@ -45,9 +47,11 @@ export async function fillCache(cache: string, options: CifarCacheOptions = {}):
 }
 
 /** Throws a `RuntimeFailure` of kind "data" where a cached file was damaged since. */
-export function readCache(cache: string, { recordsAFile }: CifarCacheOptions = {}): Promise<DataSet> {
+export function readCache(cache: string, options: CifarCacheOptions = {}): Promise<DataSet> {
+  const { recordsAFile, inBackground = false } = options;
   return readCifarFolder(cachedFolder(cache), {
     remedy: `Delete the folder ${cachedFolder(cache)} and start again: CIFAR-10 is then downloaded anew.`,
+    inBackground,
     ...(recordsAFile === undefined ? {} : { recordsAFile }),
   });
 }

@@ -16,4 +16,9 @@ export interface DataSet {
   readonly test: Split;
   /** Where it came from, for people: a folder, a download, "generated". */
   readonly note: string;
+  /**
+   * Given while files are still being read: names, shapes and counts hold already, images and labels once it resolves. It
+   * rejects with a `RuntimeFailure` of kind "data".
+   */
+  readonly whole?: Promise<void>;
 }

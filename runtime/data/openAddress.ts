@@ -5,8 +5,7 @@
  * where the server does not resume. (`fetch` would unpack what a server labels as `Content-Encoding: gzip`, as some do
  * for every .tar.gz.)
  */
-import { get as getPlain, type IncomingMessage } from "node:http";
-import { get as getSecure } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { RuntimeFailure } from "../errors.ts";
 
 export interface Request {
@@ -59,8 +58,9 @@ async function follow(url: string, request: Request): Promise<IncomingMessage> {
   throw new Error("the server redirects in circles");
 }
 
-function ask(address: URL, { start, signal }: Request): Promise<IncomingMessage> {
-  const get = address.protocol === "https:" ? getSecure : getPlain;
+async function ask(address: URL, { start, signal }: Request): Promise<IncomingMessage> {
+  // Loaded by those who download.
+  const { get } = await (address.protocol === "https:" ? import("node:https") : import("node:http"));
   const headers = { "user-agent": "cnnc", ...(start > 0 ? { range: `bytes=${start}-` } : {}) };
   return new Promise((resolve, reject) => {
     get(address, { agent: false, headers, signal }, resolve).on("error", reject);

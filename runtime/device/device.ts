@@ -39,6 +39,8 @@ export interface Device {
   readonly target: Target;
   /** What the plan needs of the device's memory, whether the device has it or not: the same list for every plan. */
   requirements(plan: ExecutionPlan): readonly Requirement[];
+  /** Begins to compile a part of a plan that is still being made (CPU); `open` goes on from there. */
+  prepare?(module: Uint8Array): void;
   /** Rejects with a `RuntimeFailure` where a requirement is not met. */
   open(plan: ExecutionPlan): Promise<Session>;
   close(): Promise<void>;

@@ -5,7 +5,6 @@
  */
 import type { RunFolder } from "../files/runFolder.ts";
 import { curvePng } from "../report/curvePng.ts";
-import { curveSvg } from "../report/curveSvg.ts";
 import type { EpochRecord } from "./epochRecord.ts";
 
 /** Writes both pictures, or the SVG alone; returns what to tell the user in that case. */
@@ -14,6 +13,8 @@ export async function drawCurves(
   records: readonly EpochRecord[],
   options: { readonly title: string; readonly epochs: number },
 ): Promise<string | undefined> {
+  // Loaded when the first epoch is over: it is many files.
+  const { curveSvg } = await import("../report/curveSvg.ts");
   const svg = curveSvg(records, options);
   let png: Uint8Array | undefined;
   let warning: string | undefined;

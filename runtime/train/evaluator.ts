@@ -5,15 +5,15 @@
  * holds: nothing of it is compiled before the first training step; its compilation gives way to that of training, turn by
  * turn, so that the device goes on meanwhile.
  */
-import { setImmediate } from "node:timers/promises";
 import { size } from "../../compiler/graph/graph.ts";
-import { type Compilation, compileByTurns, usedSchedules } from "../../compiler/compile.ts";
+import { compileByTurns, usedSchedules } from "../../compiler/compile.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device, Session } from "../device/device.ts";
 import { type BurstRunner, createBurstRunner } from "./bursts.ts";
 import { checkpointParameters } from "./checkpoint.ts";
+import { inTurns, kernelsAModule } from "./inTurns.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
 
 export interface EvaluatorOptions {
@@ -86,7 +86,9 @@ async function openEvaluation(options: EvaluatorOptions): Promise<Opened> {
   const counts = { train: data.train.count, test: data.test.count };
   const programs = ["evaluateStep"] as const;
   const wanted = { counts, target: device.target, fuse, schedules, programs };
-  const compilation = await inTurns(compileByTurns(model, recipe, wanted));
+  const compilation = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule }), (module) =>
+    device.prepare?.(module),
+  );
   await options.onSchedules(usedSchedules(compilation, schedules));
   const { plan } = compilation;
   const session = await device.open(plan);
@@ -98,15 +100,6 @@ async function openEvaluation(options: EvaluatorOptions): Promise<Opened> {
   );
   const shared = ["parameters", ...statisticsOf(model)].filter((name) => name in plan.tensors);
   return { session, state, shared, bursts: createBurstRunner(session, signal) };
-}
-
-/** Lets whatever waits have its turn after each of the compiler's. */
-async function inTurns(turns: Generator<void, Compilation>): Promise<Compilation> {
-  for (;;) {
-    await setImmediate();
-    const turn = turns.next();
-    if (turn.done) return turn.value;
-  }
 }
 
 /** Images go into as many tables as the plan has: `train.images`, `train.images.1`, … */

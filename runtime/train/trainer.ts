@@ -8,12 +8,13 @@
  * waits for the next epoch and its other order. Kernels thus have one batch size.
  */
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
-import { type Compilation, compile, usedSchedules } from "../../compiler/compile.ts";
+import { compile, compileByTurns, usedSchedules } from "../../compiler/compile.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
 import { RuntimeFailure } from "../errors.ts";
+import { reach } from "../milestones.ts";
 import type { RunFolder } from "../files/runFolder.ts";
 import type { Progress } from "../report/progress.ts";
 import { createBurstRunner, type BurstRunner } from "./bursts.ts";
@@ -23,6 +24,7 @@ import { epochOrder } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
 import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
 import { checkFit } from "./fit.ts";
+import { inTurns, kernelsAModule } from "./inTurns.ts";
 import { lossFailure } from "./lossFailure.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
 
@@ -76,14 +78,19 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   checkCounts(recipe, data);
   const counts = { train: data.train.count, test: data.test.count };
   const programs = ["initialise", "trainStep"] as const;
-  const compileFor = (batch: number): Compilation =>
-    compile(model, { ...recipe, batch }, { counts, target: device.target, fuse, schedules, programs });
-  const compilation = compileFor(recipe.batch);
+  const wanted = { counts, target: device.target, fuse, schedules, programs };
+  const compilation = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule }), (module) =>
+    device.prepare?.(module),
+  );
+  reach("compiled");
   const { plan } = compilation;
-  checkFit(device, plan, recipe.batch, (batch) => compileFor(batch).plan);
+  checkFit(device, plan, recipe.batch, (batch) => compile(model, { ...recipe, batch }, wanted).plan);
+  await data.whole;
+  reach("data read");
   const used = usedSchedules(compilation, schedules);
   await options.onSchedules?.(used);
   const session = await device.open(plan);
+  reach("plan opened");
   const onSchedules = async (more: ReadonlyMap<string, Schedule>): Promise<void> => {
     if ([...more.keys()].some((key) => !used.has(key))) await options.onSchedules?.(new Map([...used, ...more]));
   };
@@ -102,6 +109,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     await session.run("initialise");
     if (options.weights) loadCheckpoint(model, run.state, options.weights.bytes, options.weights.name);
     upload(run.state, "train", data.train);
+    reach("initialised");
     return await trainEpochs(run);
   } finally {
     await evaluator.close();
@@ -186,6 +194,7 @@ async function trainEpoch(run: Run, epoch: number, stepsBefore: number): Promise
     run.evaluator.prepare();
     const [lossSum, correct, badStep] = await readMetrics(state);
     if (badStep > 0) throw await lossFailure({ ...run, epoch, step: badStep });
+    if (stepsBefore === 0) reach("first step");
     const images = done * recipe.batch;
     loss = lossSum / images;
     const stepsPerSecond = meter(done);

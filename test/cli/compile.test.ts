@@ -11,7 +11,7 @@ interface WrittenPlan {
   readonly target: string;
   readonly kernels: readonly { readonly source: string; readonly name: string }[];
   readonly programs: Record<string, readonly unknown[]>;
-  readonly wasm?: { readonly module: string };
+  readonly wasm?: { readonly modules: readonly string[] };
 }
 
 async function compile(
@@ -54,7 +54,7 @@ test("an earlier plan's kernels go, other files stay", async () => {
 
 test("WebAssembly: a module that the engine takes", async () => {
   const { plan } = await compile("wasm", "--target", "wasm");
-  const module = await readFile(join(cli.folder, "wasm", plan.wasm?.module ?? ""));
+  const module = await readFile(join(cli.folder, "wasm", plan.wasm?.modules[0] ?? ""));
   const { WebAssembly } = globalThis as unknown as { WebAssembly: { validate(bytes: Uint8Array): boolean } };
   expect(WebAssembly.validate(module)).toBe(true);
 });

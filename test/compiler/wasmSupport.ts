@@ -38,7 +38,8 @@ export async function instantiateNest(
   buffers: Record<string, NestBuffer>,
   relaxedSimd: boolean,
 ): Promise<{ run: () => void; read: () => void; memory: WasmMemory }> {
-  const { module, scratchBytes } = printWasmModule([nest], { relaxedSimd });
+  const { modules, scratchBytes } = printWasmModule([nest], { relaxedSimd });
+  const module = modules[0] ?? new Uint8Array();
   const arrays = nest.bindings.map(({ name }) => {
     const array = buffers[name];
     if (!array) throw new Error(`no buffer ${name}`);
@@ -103,5 +104,5 @@ export function hasRelaxedSimd(): boolean {
       },
     ],
   };
-  return webAssembly.validate(printWasmModule([nest], { relaxedSimd: true }).module);
+  return printWasmModule([nest], { relaxedSimd: true }).modules.every((bytes) => webAssembly.validate(bytes));
 }

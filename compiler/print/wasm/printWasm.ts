@@ -1,8 +1,8 @@
 /**
  * The WebAssembly printer: loop nests become one module of SIMD kernels.
  *
- * In: loop nests of 1 or 4 lanes. Out: a module that imports the shared memory `env.memory` and exports the table
- * `kernels`, with nest i at i: a function (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
+ * In: loop nests of 1 or 4 lanes. Out: modules that import the shared memory `env.memory` and export a table `kernels` each:
+ * functions (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
  * addresses of the nest's bindings, `scratch` at `scratchBytes` of the calling thread's own memory. What holds: kernels
  * read at most 60 bytes before and after a binding and write nothing outside of it. The caller keeps all bindings and
  * the scratch above `lowestAddress` (8192).
@@ -12,6 +12,7 @@ import { mapAccesses } from "../../nest/mapAccesses.ts";
 
 import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
+import type { WasmCode, WasmKernelPlace } from "./code.ts";
 import { type HelperName, makeHelper } from "./helpers.ts";
 import type { ValueType } from "./opcodes.ts";
 import { type Block, type KernelPrinter, parameter, type Place } from "./state.ts";
@@ -29,23 +30,54 @@ export const kernelType = { parameters: ["i32", "i32", "i32"], results: [] } as 
 const scratchSlack = 64;
 
 /** Prints all nests as one module. Throws an `InvariantError` for a nest that has no WebAssembly form. */
-export function printWasmModule(
-  nests: readonly LoopNest[],
-  options: WasmOptions,
-): { module: Uint8Array; scratchBytes: number } {
+export function printWasmModule(nests: readonly LoopNest[], options: WasmOptions): WasmCode {
+  const printer = createModulePrinter(options, Infinity);
+  for (const nest of nests) printer.add(nest);
+  return printer.finish();
+}
+
+export interface ModulePrinter {
+  /** Kernels in the order of their numbers; gives the module that is full with this one. */
+  readonly add: (nest: LoopNest) => Uint8Array | undefined;
+  readonly finish: () => WasmCode;
+}
+
+/** Prints nests as they come, as modules of at most so many different kernels, which an engine can compile meanwhile. */
+export function createModulePrinter(options: WasmOptions, kernelsAModule: number): ModulePrinter {
+  const modules: Uint8Array[] = [];
+  const kernels: WasmKernelPlace[] = [];
   // Equal kernels have one body, which is printed once.
-  const distinct = new Map<LoopNest["body"], LoopNest>(nests.toReversed().map((nest) => [nest.body, nest]));
-  const bodies = [...new Set(nests.map(({ body }) => body))];
-  const helpers = createHelpers(bodies.length, options);
-  const kernels = bodies.flatMap((body) => {
-    const nest = distinct.get(body);
-    return nest ? [printKernel(nest, options, helpers.numberOf)] : [];
-  });
-  const numbers = new Map(bodies.map((body, number) => [body, number]));
-  const exported = nests.map(({ body }) => numbers.get(body) ?? 0);
-  const scratchBytes = Math.max(0, ...nests.map((nest) => layOutScratch(nest).bytes));
-  const functions = [...kernels, ...helpers.functions()];
-  return { module: encodeModule({ functions, table: { exported }, exports: {} }), scratchBytes };
+  const places = new Map<LoopNest["body"], WasmKernelPlace>();
+  let open: LoopNest[] = [];
+  let scratchBytes = 0;
+  const close = (): Uint8Array => {
+    const helpers = createHelpers(open.length, options);
+    const functions = open.map((nest) => {
+      const scratch = layOutScratch(nest);
+      scratchBytes = Math.max(scratchBytes, scratch.bytes);
+      return printKernel(nest, scratch.places, options, helpers.numberOf);
+    });
+    const table = { exported: functions.map((_, place) => place) };
+    const bytes = encodeModule({ functions: [...functions, ...helpers.functions()], table, exports: {} });
+    modules.push(bytes);
+    open = [];
+    return bytes;
+  };
+  return {
+    add(nest) {
+      const found = places.get(nest.body);
+      const place = found ?? { module: modules.length, place: open.length };
+      kernels.push(place);
+      if (found) return undefined;
+      places.set(nest.body, place);
+      open.push(nest);
+      return open.length >= kernelsAModule ? close() : undefined;
+    },
+    finish() {
+      if (open.length > 0 || modules.length === 0) close();
+      return { modules, kernels, scratchBytes };
+    },
+  };
 }
 
 /** Helpers in the order in which they are first needed; they stand behind the kernels. */
@@ -108,16 +140,25 @@ function layOutScratch(nest: LoopNest): { places: ReadonlyMap<string, number>; b
   return { places, bytes };
 }
 
-function printKernel(nest: LoopNest, options: WasmOptions, helper: (name: HelperName) => number): WasmFunction {
+type ScratchPlaces = ReadonlyMap<string, number>;
+
+function printKernel(
+  nest: LoopNest,
+  scratch: ScratchPlaces,
+  options: WasmOptions,
+  helper: (name: HelperName) => number,
+): WasmFunction {
   const analysis = analyse(nest);
-  const first = printOnce(nest, analysis, options, helper, new Map());
+  const first = printOnce(nest, scratch, analysis, options, helper, new Map());
   // Addresses below their pointers: print again with pointers that start low enough.
-  const { locals, code } = first.lowest.size > 0 ? printOnce(nest, analysis, options, helper, first.lowest) : first;
+  const { locals, code } =
+    first.lowest.size > 0 ? printOnce(nest, scratch, analysis, options, helper, first.lowest) : first;
   return { type: kernelType, locals, code };
 }
 
 function printOnce(
   nest: LoopNest,
+  scratch: ScratchPlaces,
   analysis: Analysis,
   { relaxedSimd }: WasmOptions,
   helper: (name: HelperName) => number,
@@ -136,7 +177,7 @@ function printOnce(
     analysis,
     relaxedSimd,
     helper,
-    places: placeBuffers(nest, locals, block),
+    places: placeBuffers(nest, scratch, locals, block),
     fences: 0,
     blocks: [block],
     locals,
@@ -153,7 +194,12 @@ function printOnce(
 }
 
 /** Loads the bindings' addresses into locals. */
-function placeBuffers(nest: LoopNest, locals: ValueType[], { code }: Block): ReadonlyMap<string, Place> {
+function placeBuffers(
+  nest: LoopNest,
+  scratch: ScratchPlaces,
+  locals: ValueType[],
+  { code }: Block,
+): ReadonlyMap<string, Place> {
   const places = new Map<string, Place>();
   nest.bindings.forEach(({ name, type, length }, i) => {
     const local = locals.push("i32") - 1;
@@ -162,13 +208,12 @@ function placeBuffers(nest: LoopNest, locals: ValueType[], { code }: Block): Rea
     op(code, "local.set", local);
     places.set(name, { type, length, local, displacement: 0 });
   });
-  const { places: displacements } = layOutScratch(nest);
   for (const { name, length } of nest.scratch)
     places.set(name, {
       type: "f32",
       length,
       local: parameter.scratch,
-      displacement: displacements.get(name) ?? 0,
+      displacement: scratch.get(name) ?? 0,
     });
   return places;
 }

@@ -12,6 +12,7 @@ import { makeDriver } from "./driver.ts";
 import { prepareEngine } from "./engine.ts";
 import { memoryRequirements } from "./layout.ts";
 import { createMemoryPool } from "./memories.ts";
+import { createModuleCompiler } from "./modules.ts";
 import { startWorkers } from "./pool.ts";
 import { type CpuSession, openSession } from "./session.ts";
 import { webAssembly } from "./webAssembly.ts";
@@ -41,6 +42,7 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
   const workers = startWorkers(threads);
   const driver = webAssembly.compile(makeDriver());
   const memories = createMemoryPool();
+  const modules = createModuleCompiler();
   let sessions = 0;
   return {
     threads,
@@ -52,7 +54,8 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     },
     target: { kind: "wasm", relaxedSimd },
     requirements: (plan) => memoryRequirements(plan, threads),
-    open: (plan) => openSession({ number: sessions++, workers, memories, driver }, plan),
+    prepare: (module) => void modules.compile(module),
+    open: (plan) => openSession({ number: sessions++, workers, memories, modules, driver }, plan),
     close: () => workers.close(),
   };
 }

@@ -12,8 +12,9 @@ import { CpuError } from "./cpuError.ts";
 import { control } from "./driver.ts";
 import { layOut, memoryRequirements, type SessionLayout } from "./layout.ts";
 import type { MemoryPool } from "./memories.ts";
+import type { ModuleCompiler } from "./modules.ts";
 import type { WorkerPool } from "./pool.ts";
-import { type WasmMemory, type WasmModuleObject, webAssembly } from "./webAssembly.ts";
+import type { WasmMemory, WasmModuleObject } from "./webAssembly.ts";
 
 export interface CpuSession extends Session {
   /** There always is a clock. It is read after `times` runs of each dispatch, 5 if not given. */
@@ -24,6 +25,7 @@ export interface SessionParts {
   readonly number: number;
   readonly workers: WorkerPool;
   readonly memories: MemoryPool;
+  readonly modules: ModuleCompiler;
   readonly driver: Promise<WasmModuleObject>;
 }
 
@@ -36,7 +38,7 @@ interface OpenSession extends SessionParts {
   failure: CpuError | undefined;
 }
 
-/** Places the plan in memory and compiles its module in all threads. Throws a `CpuError`. */
+/** Places the plan in memory and its modules in all threads. Throws a `CpuError`. */
 export async function openSession(parts: SessionParts, plan: ExecutionPlan): Promise<CpuSession> {
   if (plan.target !== "wasm" || !plan.wasm)
     throw new CpuError(
@@ -44,7 +46,8 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
       `a plan for ${plan.target} cannot run on the CPU`,
       "Compile the program for the CPU.",
     );
-  const { workers, memories, number } = parts;
+  const { workers, memories, modules, number } = parts;
+  const { wasm } = plan;
   refuseUnmet(memoryRequirements(plan, workers.threads));
   const layout = layOut(plan, workers.threads);
   const memory = memories.take(layout.bytes);
@@ -52,12 +55,13 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
   for (const [address, value] of layout.words) words[address / 4] = value;
   const forget = workers.onDeath(() => stop(words));
   const session: OpenSession = { ...parts, plan, layout, memory, words, forget, failure: undefined };
-  const [module, driver] = await Promise.all([webAssembly.compile(plan.wasm.module), parts.driver]);
+  const [driver, ...compiled] = await Promise.all([parts.driver, ...wasm.modules.map(modules.compile)]);
   await workers.request(number, "opened", workers.threads, (thread) => ({
     kind: "open",
     session: number,
     memory,
-    module,
+    modules: compiled,
+    kernels: wasm.kernels,
     driver,
     scratch: layout.scratch[thread] ?? 0,
   }));

@@ -11,7 +11,6 @@ import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
-import { extract } from "tar";
 import { defaultCacheFolder } from "../../files/cacheFolder.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
 import { makeFolder } from "../../files/makeFolder.ts";
@@ -73,6 +72,7 @@ async function unpack(archive: string, cache: string, folder: string): Promise<v
     try {
       const tar = join(beside, "swiftshader.tar");
       await writeFile(tar, await promisify(brotliDecompress)(await readFile(archive)));
+      const { extract } = await import("tar");
       await extract({ file: tar, cwd: beside, filter: (path) => files.includes(path.replace(/^\.\//, "")) });
       await rm(tar);
       await rename(beside, folder).catch((problem: unknown) => {

@@ -48,6 +48,20 @@ test("a folder with the files, or with cifar-10-batches-bin in it", async () => 
   expectSmallSet((await load(join(folder, "cifar-10-batches-bin"))).data);
 });
 
+test("in the background: counts at once, bytes when they are there, and what is wrong with them", async () => {
+  const folder = await temporaryFolder();
+  await writeBatches(folder);
+  const options = { path: folder, recordsAFile, inBackground: true };
+  const { data } = await loadData("cifar10", options);
+  expect([data.train.count, data.test.count]).toEqual([5 * recordsAFile, recordsAFile]);
+  await data.whole;
+  expectSmallSet(data);
+  const [, second = ""] = fileNames;
+  await writeFile(join(folder, second), batchBytes(1).subarray(1));
+  const { data: damaged } = await loadData("cifar10", options);
+  await expect(damaged.whole).rejects.toThrow(`${second} is cut off`);
+});
+
 test("the official set has 50,000 and 10,000 images", async () => {
   const folder = await temporaryFolder();
   await writeBatches(folder, new Map(fileNames.map((name) => [name, new Uint8Array(10_000 * recordBytes)])));
