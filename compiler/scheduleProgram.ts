@@ -17,7 +17,7 @@ import type { Use } from "./plan/memory.ts";
 import type { Schedule } from "./schedule/schedule.ts";
 import { isContraction } from "./schedule/analysis.ts";
 import { backendFor } from "./schedule/backends.ts";
-import { type Chain, scratchTensors } from "./schedule/chains.ts";
+import { scratchTensors } from "./schedule/chains.ts";
 import { kernelKey } from "./schedule/kernelKey.ts";
 import { isLegal, type Subject } from "./lower/legalSchedule.ts";
 import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
@@ -55,9 +55,9 @@ export function* scheduleByTurns(
     return [first, second];
   });
   const tensors = backend.place(stored);
-  const chains =
-    backend.chain?.(kernels, tensors) ?? kernels.map((_, i): Chain => ({ kernels: [i], chunks: undefined }));
-  const placed = new Map([...tensors, ...scratchTensors(separate ? [] : chains, kernels, tensors)]);
+  const chains = backend.chain(kernels, tensors, target);
+  const chained = separate || !backend.scratchInChains ? [] : chains;
+  const placed = new Map([...tensors, ...scratchTensors(chained, kernels, tensors)]);
   const inputOf = (number: number, chunks: number | undefined): Input[] => {
     const kernel = kernels[number];
     if (!kernel) return [];
@@ -71,12 +71,11 @@ export function* scheduleByTurns(
     return [{ kernel, schedule, tensors: placed, name, header, subgroupSize, chunks, key: given?.key }];
   };
   const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
+  const runs = separate ? inputs.flatMap((members) => members.map((member): Run => [member])) : inputs;
+  const mostBindings = target.kind === "wgsl" && !separate ? target.maximumBindings : 0;
   const lowerAll = function* (): Generator<ScheduledDispatch> {
-    if (!backend.chain)
-      yield* arrange(inputs.flat(), target.kind === "wgsl" && !separate ? target.maximumBindings : 0, sharing);
-    else
-      for (const members of separate ? inputs.flatMap((all) => all.map((member) => [member])) : inputs)
-        yield lowerChain(members, sharing);
+    if (mostBindings > 0) yield* arrange(runs, mostBindings, sharing);
+    else for (const run of runs) yield lowerRun(run, sharing);
   };
   const dispatches: ScheduledDispatch[] = [];
   for (const dispatch of lowerAll()) {
@@ -87,6 +86,8 @@ export function* scheduleByTurns(
 }
 
 type Input = LoweringInput & ScheduledKernel;
+/** Kernels that run one after another in a dispatch. */
+type Run = readonly Input[];
 
 function scheduled({ kernel, schedule, name, chunks, key }: Input): ScheduledKernel {
   return { kernel, schedule, name, chunks, key };
@@ -117,11 +118,14 @@ function lowerAlone(input: Input, { lower }: Sharing): ScheduledDispatch {
   return { name: input.name, kernels: [scheduled(input)], lowered: lower("alone", [input], () => lowerKernel(input)) };
 }
 
-function lowerChain(members: readonly Input[], sharing: Sharing): ScheduledDispatch {
-  const [only] = members;
-  if (only && members.length === 1) return lowerAlone(only, sharing);
-  const lanes = Math.max(...members.map(({ schedule }) => schedule.lanes));
-  const inputs = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
+function withLanes(run: Run, lanes: number): Run {
+  return run.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
+}
+
+function lowerRun(run: Run, sharing: Sharing): ScheduledDispatch {
+  const [only] = run;
+  if (only && run.length === 1) return lowerAlone(only, sharing);
+  const inputs = withLanes(run, Math.max(...run.map(({ schedule }) => schedule.lanes)));
   const head = { name: chainName(inputs.map((input) => input.name)), header: togetherHeader(inputs) };
   const lowered = sharing.lower("chained", inputs, () => lowerChained(inputs, head));
   return {
@@ -131,25 +135,32 @@ function lowerChain(members: readonly Input[], sharing: Sharing): ScheduledDispa
   };
 }
 
-/** Lowers kernels, those that need nothing of one another together. */
-function arrange(inputs: readonly Input[], mostBindings: number, sharing: Sharing): ScheduledDispatch[] {
-  const alone = inputs.map((input) => lowerAlone(input, sharing));
-  if (mostBindings === 0) return alone;
+/** Lowers runs of kernels, those that need nothing of one another together. */
+function arrange(runs: readonly Run[], mostBindings: number, sharing: Sharing): ScheduledDispatch[] {
+  const alone = runs.map((run) => lowerRun(run, sharing));
   const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
-    const input = inputs[i];
-    return input ? [memoryUse(lowered, input.tensors, stepsOf(input.kernel))] : [];
+    const run = runs[i] ?? [];
+    return run.slice(0, 1).map(({ tensors }) => memoryUse(lowered, tensors, stepsOf(run)));
   });
   return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
     if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
-    const members = group.flatMap((i) => inputs[i] ?? []);
-    const lanes = lanesTogether(members);
-    const kernels = members.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
-    const head = { name: togetherName(kernels.map((kernel) => kernel.name)), header: togetherHeader(kernels) };
-    const lowered = sharing.lower("together", kernels, () => lowerTogether(kernels, head));
+    const members = group.flatMap((i) => [runs[i] ?? []]);
+    const lanes = lanesTogether(members.flat());
+    const beside = members.map((run) => withLanes(run, lanes));
+    const kernels = beside.flat();
+    const names = beside.map((run) => runName(run));
+    const head = { name: togetherName(names), header: togetherHeader(kernels) };
+    const how = `together ${beside.map(({ length }) => length).join(" ")}`;
+    const lowered = sharing.lower(how, kernels, () => lowerTogether(beside, head));
     return [
       { name: head.name, kernels: kernels.map(scheduled), lowered: { ...lowered, nest: { ...lowered.nest, ...head } } },
     ];
   });
+}
+
+function runName(run: Run): string {
+  const names = run.map(({ name }) => name);
+  return names.length === 1 ? (names[0] ?? "") : chainName(names);
 }
 
 /** The lanes of the kernel that has most to do; broadcasts need whole subgroups. */
@@ -165,8 +176,8 @@ function workOf({ domain, extents, accumulators }: Kernel): number {
 }
 
 /** What is loaded for one step of a contraction serves many; a step of a plain sum has its own. */
-function stepsOf(kernel: Kernel): number {
-  return workOf(kernel) * (isContraction(kernel) ? 1 : 4);
+function stepsOf(run: Run): number {
+  return run.reduce((sum, { kernel }) => sum + workOf(kernel) * (isContraction(kernel) ? 1 : 4), 0);
 }
 
 function memoryUse(

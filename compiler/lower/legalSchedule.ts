@@ -33,7 +33,7 @@ function readStep({ axis, step, unrolled }: Readonly<Record<string, unknown>>): 
 /** A schedule from JSON; undefined where it is none. */
 export function readSchedule(value: unknown): Schedule | undefined {
   if (!isRecord(value)) return undefined;
-  const { lanes, vector, order, broadcast, roll, skip } = value;
+  const { lanes, vector, order, broadcast, roll, skip, rounds } = value;
   const [grid, threads, loops] = [value["grid"], value["threads"], value["loops"]].map((list) =>
     readList(list, readStep),
   );
@@ -53,6 +53,7 @@ export function readSchedule(value: unknown): Schedule | undefined {
     ...(typeof vector === "string" ? { vector } : {}),
     ...(roll === true ? { roll } : {}),
     ...(skip === true ? { skip } : {}),
+    ...(rounds === true ? { rounds } : {}),
   };
 }
 
@@ -117,8 +118,9 @@ export function isLegal(schedule: Schedule, { kernel, tensors, target, chunks }:
   }
 }
 
-/** Kernels of a chain: the grid has the chunks of the first axis and nothing else. */
-function isCutInto({ grid }: Schedule, { domain }: Kernel, chunks: number): boolean {
+/** Kernels of a chain: the grid has the chunks of the first axis and nothing else; a workgroup takes all of a chunk. */
+function isCutInto({ grid, threads, rounds }: Schedule, { domain }: Kernel, chunks: number): boolean {
+  if (threads.length > 0 && !rounds) return false;
   if (chunks === 1) return grid.length === 0;
   const [only] = grid;
   return grid.length === 1 && only?.axis === "d0" && only.step === (domain[0] ?? 1) / chunks;

@@ -13,7 +13,8 @@ import { emitStage } from "./stage.ts";
 export function emitKernel(lowering: Lowering): number {
   const { axes, emitter, schedule } = lowering;
   const threadCount = total(axes.threads);
-  const threadGroups = Math.ceil(threadCount / (axes.threads.length > 0 ? schedule.lanes : 1));
+  const turnsOfLanes = Math.ceil(threadCount / (axes.threads.length > 0 ? schedule.lanes : 1));
+  const [threadGroups, rounds] = schedule.rounds ? [1, turnsOfLanes] : [turnsOfLanes, 1];
   const workgroups = total(axes.grid) * threadGroups;
   const workgroup = lowering.workgroup(workgroups);
   let starts: Starts = new Map();
@@ -27,24 +28,49 @@ export function emitKernel(lowering: Lowering): number {
     const counter = emitter.integer(`${cut.axis}g`, gridDigits[i] ?? index(0));
     starts = advance(starts, cut, counter);
   });
-  if (axes.threads.length > 0) starts = emitThreads(lowering, starts, remainder(workgroup, threadGroups), threadCount);
+  const group = remainder(workgroup, threadGroups);
+  if (axes.threads.length === 0) emitPlace(lowering, starts);
+  else
+    emitter.loop("round", rounds, (round) =>
+      emitThreads(lowering, starts, add(group, round), threadCount, (inner) => emitPlace(lowering, inner)),
+    );
+  return workgroups;
+}
+
+/** What one lane does at one place of the grid and the threads. */
+function emitPlace(lowering: Lowering, starts: Starts): void {
+  const { axes } = lowering;
   const lastDomainLoop = axes.loops.findLastIndex((loop) => axes.domain.includes(loop.axis));
   const firstReduction = axes.loops.findIndex((loop) => axes.reduction.includes(loop.axis));
   if (firstReduction >= 0 && firstReduction < lastDomainLoop)
     emitWithMemory(lowering, starts, firstReduction, lastDomainLoop);
   else emitLoops(lowering, starts, 0, lastDomainLoop + 1, (inner) => emitTile(lowering, inner, lastDomainLoop + 1));
-  return workgroups;
 }
 
-function emitThreads(lowering: Lowering, starts: Starts, group: Index, count: number): Starts {
-  const { axes, emitter, schedule, laneVariables } = lowering;
+function emitThreads(
+  lowering: Lowering,
+  starts: Starts,
+  group: Index,
+  count: number,
+  body: (starts: Starts) => void,
+): void {
+  const { emitter, schedule, kernel } = lowering;
   const flat = add(multiply(group, schedule.lanes), lowering.lane);
-  if (flat.maximum >= count) {
-    const condition = { kind: "inRange", index: flat, minimum: 0, maximum: count - 1 } as const;
-    // Lanes too many repeat the last one's work and store nothing; where it overwrites what it reads, they must not read.
-    if (lowering.kernel.inPlace) lowering.guard = condition;
-    else lowering.where = condition;
+  const inner = (): void => body(threadStarts(lowering, starts, flat, count));
+  if (flat.maximum < count) return inner();
+  const condition = { kind: "inRange", index: flat, minimum: 0, maximum: count - 1 } as const;
+  // Lanes too many repeat the last one's work and store nothing; where it overwrites what it reads, they must not read.
+  if (!kernel.inPlace) {
+    lowering.where = condition;
+    return inner();
   }
+  lowering.isPartial = true;
+  emitter.when(condition, inner);
+}
+
+/** Where the pieces of thread number `flat` start. */
+function threadStarts(lowering: Lowering, starts: Starts, flat: Index, count: number): Starts {
+  const { axes, emitter, laneVariables } = lowering;
   const thread = emitter.integer("thread", clamp(flat, 0, count - 1));
   for (const term of thread.terms) laneVariables.add(term.key);
   const found = digits(

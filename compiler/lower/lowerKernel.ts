@@ -56,38 +56,46 @@ export function lowerKernel(input: LoweringInput): LoweredKernel {
  * Kernels one after another in one nest, each cut along its first axis into as many parts as there are workgroups: a
  * workgroup does the same part of all. What only they read lies in scratch.
  */
-export function lowerChained(inputs: readonly LoweringInput[], head: Pick<LoopNest, "name" | "header">): LoweredKernel {
+export function lowerChained(inputs: Run, head: Head): LoweredKernel {
   const shared = share(inputs);
-  const lanes = inputs[0]?.schedule.lanes ?? 1;
-  if (inputs.some(({ schedule }) => schedule.lanes !== lanes))
-    throw new InvariantError(`${head.name}: kernels of different lanes cannot follow one another`);
-  const parts = inputs.map((input) => lowerPart(input, shared, workgroupName));
+  const { body, workgroups, scratch: own } = lowerRun(inputs, shared, workgroupName);
+  const scratch = [...shared.chunks.values(), ...own];
+  return finish(shared, { ...head, lanes: lanesOf(inputs, head), workgroups, scratch, body });
+}
+
+type Run = readonly LoweringInput[];
+type Head = Pick<LoopNest, "name" | "header">;
+
+function lanesOf(inputs: Run, { name }: Head): number {
+  const [lanes = 1, ...others] = inputs.map(({ schedule }) => schedule.lanes);
+  if (others.some((other) => other !== lanes))
+    throw new InvariantError(`${name}: kernels of different lanes cannot share a nest`);
+  return lanes;
+}
+
+function lowerRun(inputs: Run, shared: Shared, workgroup: string): Part {
+  const parts = inputs.map((input) => lowerPart(input, shared, workgroup));
   const [workgroups = 1] = parts.map((part) => part.workgroups);
   if (parts.some((part) => part.workgroups !== workgroups))
-    throw new InvariantError(`${head.name}: kernels of a chain have different numbers of chunks`);
+    throw new InvariantError(`${inputs[0]?.name}: kernels of a chain have different numbers of chunks`);
   const body = parts.flatMap((part, i): Statement[] => [
     ...(i > 0 ? [{ kind: "barrier" } as const] : []),
     { kind: "comment", text: inputs[i]?.name ?? "" },
     ...part.body,
   ]);
-  const scratch = [...shared.chunks.values(), ...parts.flatMap((part) => part.scratch)];
-  return finish(shared, { ...head, lanes, workgroups, scratch, body });
+  return { body, workgroups, scratch: parts.flatMap((part) => part.scratch) };
 }
 
 /**
- * Kernels that need nothing of one another in one nest: the first workgroups run the first, the next ones the second.
- * All must have the same number of lanes.
+ * Kernels, or chains of them, that need nothing of one another in one nest: the first workgroups run the first, the next
+ * ones the second. All must have the same number of lanes.
  */
-export function lowerTogether(
-  inputs: readonly LoweringInput[],
-  head: Pick<LoopNest, "name" | "header">,
-): LoweredKernel {
+export function lowerTogether(runs: readonly Run[], head: Head): LoweredKernel {
+  const inputs = runs.flat();
   const shared = share(inputs);
-  const lanes = inputs[0]?.schedule.lanes ?? 1;
-  if (inputs.some(({ schedule }) => schedule.lanes !== lanes))
-    throw new InvariantError(`${head.name}: kernels of different lanes cannot run side by side`);
-  const places = inputs.map(() => shared.names.fresh("place"));
-  const parts = inputs.map((input, i) => lowerPart(input, shared, places[i] ?? workgroupName));
+  const lanes = lanesOf(inputs, head);
+  const places = runs.map(() => shared.names.fresh("place"));
+  const parts = runs.map((run, i) => lowerRun(run, shared, places[i] ?? workgroupName));
   const workgroups = parts.reduce((sum, part) => sum + part.workgroups, 0);
   const workgroup = index(variable(workgroupName, workgroups));
   let start = 0;
@@ -97,13 +105,13 @@ export function lowerTogether(
     const value = clamp(subtract(workgroup, start), 0, last);
     const condition = { kind: "inRange", index: workgroup, minimum: start, maximum: start + last } as const;
     start += part.workgroups;
-    const name: Statement = { kind: "comment", text: inputs[i]?.name ?? "" };
-    return { kind: "if", condition, body: [name, { kind: "letIndex", variable: place, value }, ...part.body] };
+    return { kind: "if", condition, body: [{ kind: "letIndex", variable: place, value }, ...part.body] };
   });
-  return finish(shared, { ...head, lanes, workgroups, scratch: parts.flatMap(({ scratch }) => scratch), body });
+  const scratch = [...shared.chunks.values(), ...parts.flatMap((part) => part.scratch)];
+  return finish(shared, { ...head, lanes, workgroups, scratch, body });
 }
 
-function headOf({ name, header }: LoweringInput): Pick<LoopNest, "name" | "header"> {
+function headOf({ name, header }: LoweringInput): Head {
   return { name, header };
 }
 
@@ -187,6 +195,7 @@ function lowerPart(input: LoweringInput, shared: Shared, workgroup: string): Par
     [...axes.tile].map(([axis, extent]) => [axis, tilePlaces(extent, axis === schedule.vector ? schedule.lanes : 1)]),
   );
   const lane = schedule.lanes > 1 ? index(variable(laneName, schedule.lanes)) : index(0);
+  // A kernel whose work is not spread over lanes, in the nest of one whose work is.
   const isForOneLane = schedule.lanes > 1 && axes.threads.length === 0 && !schedule.vector;
   const lowering: Lowering = {
     ...input,
@@ -201,12 +210,13 @@ function lowerPart(input: LoweringInput, shared: Shared, workgroup: string): Par
     domainPoints: tileProduct(axes.domain, places),
     reductionPoints: tileProduct(axes.reduction, places),
     where: undefined,
-    // A kernel whose work is not spread over lanes, beside one whose work is.
-    guard: isForOneLane ? { kind: "inRange", index: lane, minimum: 0, maximum: 0 } : undefined,
+    isPartial: isForOneLane,
   };
   const workgroups = emitKernel(lowering);
   const emitted = emitter.finish();
   const body = schedule.roll ? rollLoads(emitted, storedBuffers(emitted)) : emitted;
-  const { guard, scratch } = lowering;
-  return { body: guard ? [{ kind: "if", condition: guard, body }] : body, workgroups, scratch };
+  const { scratch } = lowering;
+  if (!isForOneLane) return { body, workgroups, scratch };
+  const first = { kind: "inRange", index: lane, minimum: 0, maximum: 0 } as const;
+  return { body: [{ kind: "if", condition: first, body }], workgroups, scratch };
 }

@@ -45,8 +45,8 @@ export interface Lowering extends LoweringInput {
   readonly reductionPoints: readonly Point[];
   /** Under which a lane's stores count. */
   where: Condition | undefined;
-  /** Under which a lane does anything. */
-  guard: Condition | undefined;
+  /** Some lanes do nothing: no lane may wait for all. */
+  isPartial: boolean;
 }
 
 /** How many pieces the cuts make together. */

@@ -99,7 +99,7 @@ export function emitStage(lowering: Lowering, starts: Starts, depth: number, nam
   };
   scratch.push({ name: buffer, length: extents.reduce((a, b) => a * b, 1) });
   // Lanes read what other lanes copied, and copy over what other lanes read in the loop's last turn.
-  const isShared = schedule.lanes > 1 && lowering.guard === undefined;
+  const isShared = schedule.lanes > 1 && !lowering.isPartial;
   if (isShared && depth > 0) emitter.push({ kind: "barrier" });
   copyBox(lowering, found, { base, extents, strides, buffer });
   if (isShared) emitter.push({ kind: "barrier" });

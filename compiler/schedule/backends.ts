@@ -6,6 +6,7 @@ import { firstOf, type RewriteRule } from "../rewrite/rewriteGraph.ts";
 import { winogradRule } from "../rewrite/winograd.ts";
 import type { Target } from "../target.ts";
 import { type Chain, planChains } from "./chains.ts";
+import { chainsForWgsl } from "./wgslChains.ts";
 import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
@@ -33,30 +34,45 @@ export interface Backend<T extends Target = Target> {
     target: T,
     chunks?: number,
   ) => readonly Schedule[];
-  /** Which kernels run one after another in a dispatch; not given: none. */
-  readonly chain?: (kernels: readonly Kernel[], tensors: ReadonlyMap<number, StoredTensor>) => readonly Chain[];
+  /** Which kernels run one after another in a dispatch. */
+  readonly chain: (
+    kernels: readonly Kernel[],
+    tensors: ReadonlyMap<number, StoredTensor>,
+    target: T,
+  ) => readonly Chain[];
+  /** What only a chain reads lies in scratch. */
+  readonly scratchInChains: boolean;
 }
 
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
-    rewrite: firstOf(winogradRule({ split: 14, join: 16, groupElements: 1 << 17, channelsFirst: false, inputGradient: "transpose" }), phaseRule),
+    rewrite: firstOf(
+      winogradRule({ split: 14, join: 16, groupElements: 1 << 17, channelsFirst: false, inputGradient: "transpose" }),
+      phaseRule,
+    ),
     split: splitForWasm,
     place: padPlanes,
     schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
     candidates: (kernel, tensors, _, chunks) => candidatesForWasm(kernel, tensors, chunks),
     chain: planChains,
+    scratchInChains: true,
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
-    rewrite: firstOf(winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true, inputGradient: "convolution" }), phaseRule),
+    rewrite: firstOf(
+      winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true, inputGradient: "convolution" }),
+      phaseRule,
+    ),
     split: splitForWgsl,
     place: (tensors) => padPlanes(padRows(tensors)),
     schedule: scheduleForWgsl,
-    candidates: (kernel, tensors, target) =>
-      candidatesForWgsl(kernel, tensors, target)
+    candidates: (kernel, tensors, target, chunks) =>
+      candidatesForWgsl(kernel, tensors, target, chunks)
         .slice(0, mostCandidates)
         .map(({ schedule }) => schedule),
+    chain: chainsForWgsl,
+    scratchInChains: false,
   },
 };
 

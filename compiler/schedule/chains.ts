@@ -24,7 +24,7 @@ export interface Chain {
   readonly chunks: number | undefined;
 }
 
-interface Member {
+export interface Member {
   readonly number: number;
   readonly kernel: Kernel;
   readonly use: MemoryUse;
@@ -102,15 +102,18 @@ function isLocal({ coordinates, tensor }: Access, extent: number, chunks: number
   return local.minimum >= 0 && local.maximum < perTensor;
 }
 
-interface Growing {
-  readonly members: Member[];
-  chunks: number;
-  /** Small kernels in one chunk, all by one thread. */
-  readonly isSmall: boolean;
+export interface Growing {
+  readonly members: readonly Member[];
+  /** Into how many it can be cut; 1: only one workgroup may run it. */
+  readonly chunks: number;
 }
 
-function startChain(seed: Member): Growing {
-  return { members: [seed], chunks: seed.isSmall ? 1 : (seed.kernel.domain[0] ?? 1), isSmall: seed.isSmall };
+/** Which kernels a chain takes, and into how many chunks it is cut in the end. */
+export interface ChainRule {
+  readonly start: (seed: Member) => number;
+  /** The chunks with which the kernel may join, or 0. */
+  readonly join: (chain: Growing, member: Member) => number;
+  readonly finish: (chain: Growing) => number;
 }
 
 /** Elements that a chain writes. */
@@ -123,16 +126,16 @@ function givesIndexTo(writer: Member, reader: Member): boolean {
   return meet(writer.use.writes, reader.indices);
 }
 
-/** The chunks with which the kernel may join a chain, or 0. */
-function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
-  const { members, chunks: before, isSmall } = chain;
-  if (members.some((other) => givesIndexTo(other, member) || givesIndexTo(member, other))) return 0;
-  if (isSmall) return member.isSmall ? 1 : 0;
+/** Whether one workgroup may run the kernel after those of the chain. */
+export function mayFollow({ members }: Growing, member: Member): boolean {
+  return !members.some((other) => givesIndexTo(other, member) || givesIndexTo(member, other));
+}
+
+/** Into how many chunks chain and kernel can be cut so that each reads only what its own chunk wrote; 0: into none. */
+export function sharedChunks({ members, chunks: before }: Growing, member: Member, tensors: Tensors): number {
   const extent = member.kernel.domain[0] ?? 1;
   const chunks = greatestDivisor(before, extent);
   if (chunks < leastChunks || member.kernel.inPlace) return 0;
-  // Larger chunks must still fit the cache.
-  if (chunks < before && written(chain) / chunks > mostChunkElements) return 0;
   const writes = members.flatMap(({ use }) => use.writes);
   const touched = members.flatMap(({ use }) => [...use.reads, ...use.writes]);
   if (meet(member.use.writes, touched)) return 0;
@@ -142,6 +145,21 @@ function chunksWith(chain: Growing, member: Member, tensors: Tensors): number {
     return outputs.has(sourceOf(access.tensor, tensors)) && isLocal(access, extent, chunks, tensors);
   });
   return isFine ? chunks : 0;
+}
+
+/** Chains whose chunks stay in a core's cache; small kernels in one chunk, by one thread. */
+function cacheRule(tensors: Tensors): ChainRule {
+  return {
+    start: ({ isSmall, kernel }) => (isSmall ? 1 : (kernel.domain[0] ?? 1)),
+    join(chain, member) {
+      if (!mayFollow(chain, member)) return 0;
+      if (chain.members[0]?.isSmall) return member.isSmall ? 1 : 0;
+      const chunks = sharedChunks(chain, member, tensors);
+      // Larger chunks must still fit the cache.
+      return chunks < chain.chunks && written(chain) / chunks > mostChunkElements ? 0 : chunks;
+    },
+    finish: fewestChunks,
+  };
 }
 
 /** What one pass over the open kernels found: the chain, and what must run before it. */
@@ -154,10 +172,10 @@ interface Found {
  * Grows a chain from the first kernel: each later one joins, or waits (it needs the chain or another that waits), or is
  * free, and runs before the chain if a kernel that joins needs it.
  */
-function grow(open: readonly Member[], tensors: Tensors): Found {
+function grow(open: readonly Member[], rule: ChainRule): Found {
   const [seed, ...others] = open;
   if (!seed) throw new Error("no kernel is open");
-  const chain = startChain(seed);
+  let chain: Growing = { members: [seed], chunks: rule.start(seed) };
   const before: Member[] = [];
   const waiting: Member[] = [];
   let free: Member[] = [];
@@ -167,13 +185,12 @@ function grow(open: readonly Member[], tensors: Tensors): Found {
       waiting.push(member);
       continue;
     }
-    const chunks = chunksWith(chain, member, tensors);
+    const chunks = rule.join(chain, member);
     if (chunks > 0) {
       const needed = neededOf(member, free);
       before.push(...needed);
       free = free.filter((other) => !needed.includes(other));
-      chain.members.push(member);
-      chain.chunks = chunks;
+      chain = { members: [...chain.members, member], chunks };
     } else if (chain.members.some(({ use }) => depends(member.use, use))) waiting.push(member);
     else free.push(member);
   }
@@ -189,17 +206,23 @@ function neededOf(member: Member, free: readonly Member[]): Member[] {
 }
 
 export function planChains(kernels: readonly Kernel[], tensors: Tensors): Chain[] {
-  const members = kernels.map((kernel, number) => memberOf(kernel, number, tensors));
-  return chainsOf(members, tensors);
+  return planByRule(kernels, tensors, cacheRule(tensors));
 }
 
-function chainsOf(members: readonly Member[], tensors: Tensors): Chain[] {
+export function planByRule(kernels: readonly Kernel[], tensors: Tensors, rule: ChainRule): Chain[] {
+  return planMembers(
+    kernels.map((kernel, number) => memberOf(kernel, number, tensors)),
+    rule,
+  );
+}
+
+function planMembers(members: readonly Member[], rule: ChainRule): Chain[] {
   let open = members;
   const chains: Chain[] = [];
   while (open.length > 0) {
-    const { before, chain } = grow(open, tensors);
-    chains.push(...chainsOf(before, tensors));
-    const chunks = chain.members.length === 1 ? undefined : fewestChunks(chain);
+    const { before, chain } = grow(open, rule);
+    chains.push(...planMembers(before, rule));
+    const chunks = chain.members.length === 1 ? undefined : rule.finish(chain);
     chains.push({ kernels: chain.members.map(({ number }) => number), chunks });
     const taken = new Set([...before, ...chain.members]);
     open = open.filter((member) => !taken.has(member));

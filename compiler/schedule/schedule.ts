@@ -21,6 +21,8 @@ export interface Schedule {
   readonly grid: readonly AxisStep[];
   /** WGSL: flattened over the lanes of all workgroups that share a grid place, the last axis fastest. */
   readonly threads: readonly AxisStep[];
+  /** A single workgroup takes all threads of a grid place, as many as it has lanes in each round (kernels of chains). */
+  readonly rounds?: boolean;
   /** From outside to inside. Reduction loops outside of domain loops keep their accumulators in memory. */
   readonly loops: readonly AxisStep[];
   /** WebAssembly: the axis whose consecutive elements are the lanes. */
@@ -54,7 +56,7 @@ export function printSchedule(schedule: Schedule): string {
   const parts = [
     `lanes ${schedule.lanes}`,
     schedule.grid.length > 0 ? `grid ${steps(schedule.grid)}` : "",
-    schedule.threads.length > 0 ? `threads ${steps(schedule.threads)}` : "",
+    schedule.threads.length > 0 ? `threads ${steps(schedule.threads)}${schedule.rounds ? " in rounds" : ""}` : "",
     schedule.loops.length > 0 ? `loops ${steps(schedule.loops)}` : "",
     schedule.vector ? `vector ${schedule.vector}` : "",
     ...schedule.stage.map(({ operand, depth }) => `stage ${operand}@${depth}`),

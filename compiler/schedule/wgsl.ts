@@ -8,13 +8,16 @@
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import { type Analysis, analyse, isContraction } from "./analysis.ts";
-import type { AxisStep, Schedule } from "./schedule.ts";
+import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 import { divisorsOf } from "./wasm.ts";
 import { choices, rolled } from "./wgslChoices.ts";
 import {
   type Choice,
   costsOf,
+  chainLanes,
   countThreads,
+  type Duration,
+  durationOf,
   type GpuTarget,
   lanesFor,
   priceOf,
@@ -33,8 +36,13 @@ interface Priced {
   readonly cost: number;
 }
 
+/** The cheapest first; there is always one. */
+type Ranking = readonly [Priced, ...Priced[]];
+
+type Tensors = ReadonlyMap<number, StoredTensor>;
+
 /** Choices are ranked once for kernels that look alike to the cost model: deep networks repeat theirs. */
-const rankings = new Map<string, readonly Priced[]>();
+const rankings = new Map<string, Ranking>();
 const mostRankings = 1000;
 const mostCandidates = 64;
 
@@ -55,7 +63,13 @@ function bestOfEachTile(all: readonly Priced[]): Priced[] {
   return [...kinds.values()];
 }
 
-function rank(analysis: Analysis, subject: Subject, target: GpuTarget): readonly Priced[] {
+/** Where every choice would make too long a text. */
+const untiled: Priced = {
+  choice: { tile: new Map(), grid: new Set(), unroll: new Map(), roll: undefined },
+  cost: Infinity,
+};
+
+function rank(analysis: Analysis, subject: Subject, target: GpuTarget): Ranking {
   const key = keyOf(subject, target);
   const known = rankings.get(key);
   if (known) return known;
@@ -72,12 +86,25 @@ function rank(analysis: Analysis, subject: Subject, target: GpuTarget): readonly
       .filter((other) => other.cost < cost),
   );
   const priced = [...plain, ...better];
-  if (priced.length === 0)
-    priced.push({ choice: { tile: new Map(), grid: new Set(), unroll: new Map(), roll: undefined }, cost: Infinity });
-  const ranked = best(priced);
+  const [first = untiled, ...others] = best(priced);
+  const ranked: Ranking = [first, ...others];
   if (rankings.size >= mostRankings) rankings.clear();
   rankings.set(key, ranked);
   return ranked;
+}
+
+/** A kernel of a chain: a workgroup takes its chunk, so that what is the same for all lanes changes in loops. */
+function assembleInChain(kernel: Kernel, schedule: Schedule, target: GpuTarget, chunks: number): Schedule {
+  const { grid, threads, loops } = schedule;
+  const first = axisName.domain(0);
+  return {
+    ...schedule,
+    lanes: chainLanes(target),
+    grid: chunks > 1 ? [{ axis: first, step: (kernel.domain[0] ?? 1) / chunks }] : [],
+    ...(threads.length > 0 ? { rounds: true } : {}),
+    loops: [...grid, ...loops],
+    broadcast: target.subgroupSize > 0 && threads.length > 0 && kernel.accumulators.length > 0 && !kernel.inPlace,
+  };
 }
 
 function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: GpuTarget): Schedule {
@@ -110,28 +137,40 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
   };
 }
 
+/** What is known of a kernel, or of one of the chunks into which its chain cuts it. */
+function study(kernel: Kernel, tensors: Tensors, chunks = 1): Analysis {
+  const whole = analyse(kernel, tensors);
+  if (chunks === 1) return whole;
+  const first = axisName.domain(0);
+  const axes = whole.axes.map((axis) => (axis.name === first ? { ...axis, extent: axis.extent / chunks } : axis));
+  return { ...whole, axes };
+}
+
 /** Schedules for the kernel, the cheapest first. */
 export function candidatesForWgsl(
   kernel: Kernel,
-  tensors: ReadonlyMap<number, StoredTensor>,
+  tensors: Tensors,
   target: GpuTarget,
-): Candidate[] {
-  const analysis = analyse(kernel, tensors);
-  return rank(analysis, subjectOf(kernel, analysis, tensors), target).map(({ choice, cost }) => ({
-    schedule: assemble(kernel, analysis, choice, target),
-    cost,
-  }));
+  chunks?: number,
+): [Candidate, ...Candidate[]] {
+  const analysis = study(kernel, tensors, chunks);
+  const candidateOf = ({ choice, cost }: Priced): Candidate => {
+    const schedule = assemble(kernel, analysis, choice, target);
+    return { schedule: chunks === undefined ? schedule : assembleInChain(kernel, schedule, target, chunks), cost };
+  };
+  const [first, ...others] = rank(analysis, subjectOf(kernel, analysis, tensors, chunks), target);
+  return [candidateOf(first), ...others.map(candidateOf)];
 }
 
-export function scheduleForWgsl(
-  kernel: Kernel,
-  tensors: ReadonlyMap<number, StoredTensor>,
-  target: GpuTarget,
-): Schedule {
-  const analysis = analyse(kernel, tensors);
-  const [best] = rank(analysis, subjectOf(kernel, analysis, tensors), target);
-  const choice = best?.choice ?? { tile: new Map(), grid: new Set(), unroll: new Map(), roll: undefined };
-  return assemble(kernel, analysis, choice, target);
+export function scheduleForWgsl(kernel: Kernel, tensors: Tensors, target: GpuTarget, chunks?: number): Schedule {
+  return candidatesForWgsl(kernel, tensors, target, chunks)[0].schedule;
+}
+
+/** How long the kernel takes on a software adapter. */
+export function durationForWgsl(kernel: Kernel, tensors: Tensors, target: GpuTarget, chunks?: number): Duration {
+  const analysis = study(kernel, tensors, chunks);
+  const subject = subjectOf(kernel, analysis, tensors, chunks);
+  return durationOf(subject, rank(analysis, subject, target)[0].choice, target, costsOf(target));
 }
 const mostPartialElements = 1 << 22;
 const mostParts = 64;

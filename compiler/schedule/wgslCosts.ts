@@ -199,6 +199,11 @@ export function lanesFor(threads: number, places: number, target: GpuTarget): nu
   return best.size;
 }
 
+/** Lanes of the workgroups of chains: those of software adapters are one vector, for which barriers are cheapest. */
+export function chainLanes({ software, subgroupSize, maximumInvocations }: GpuTarget): number {
+  return software ? Math.max(lanesOfVector, subgroupSize) : Math.min(256, maximumInvocations);
+}
+
 /** The padding of the rows of each tensor that the kernel writes. */
 function paddingsOf(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Map<number, Padding> {
   const axis = axisName.domain(kernel.domain.length - 1);
@@ -212,23 +217,49 @@ function paddingsOf(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>):
 
 /** A kernel as the cost model sees it. */
 export interface Subject {
+  /** Of a kernel in a chain: of one chunk. */
   readonly axes: readonly Axis[];
+  /** Into how many parts its chain cuts the first axis. */
+  readonly chunks: number | undefined;
   /** Loads of each turn of the innermost loop; what is loaded and stored once for each piece of the outputs. */
   readonly inner: readonly Stream[];
   readonly outer: readonly Stream[];
   readonly elements: number;
+  /** Whether lanes may hand what they load to others. */
+  readonly broadcasts: boolean;
   /** Steps of the reduction for each element. */
   readonly depth: number;
   readonly sums: number;
 }
 
-export function subjectOf(kernel: Kernel, analysis: Analysis, tensors: ReadonlyMap<number, StoredTensor>): Subject {
+type Streams = Pick<Subject, "inner" | "outer">;
+
+const streams = new WeakMap<Analysis["accesses"], Streams>();
+
+function makeStreams(kernel: Kernel, analysis: Analysis, tensors: ReadonlyMap<number, StoredTensor>): Streams {
   const paddings = paddingsOf(kernel, tensors);
   return {
-    axes: analysis.axes,
     inner: streamsOf(analysis, paddings, ({ kind }) => kind === "body"),
     outer: streamsOf(analysis, paddings, ({ kind }) => kind !== "body"),
+  };
+}
+
+/** `analysis`: of the whole kernel, or of one of its chunks. */
+export function subjectOf(
+  kernel: Kernel,
+  analysis: Analysis,
+  tensors: ReadonlyMap<number, StoredTensor>,
+  chunks?: number,
+): Subject {
+  // Chunks of a kernel move as it does: what their tiles touch is counted once.
+  const known = streams.get(analysis.accesses) ?? makeStreams(kernel, analysis, tensors);
+  streams.set(analysis.accesses, known);
+  return {
+    axes: analysis.axes,
+    chunks,
+    ...known,
     elements: size(kernel.domain),
+    broadcasts: kernel.accumulators.length > 0 && !kernel.inPlace,
     depth: size(kernel.extents),
     sums: Math.max(1, kernel.accumulators.length),
   };
@@ -236,35 +267,78 @@ export function subjectOf(kernel: Kernel, analysis: Analysis, tensors: ReadonlyM
 
 const product = (steps: ReadonlyMap<string, number>): number => size([...steps.values()]);
 
+/** How the work meets the lanes. */
+interface Spread {
+  readonly workgroups: number;
+  /** Part by which lanes that have nothing to do lengthen it. */
+  readonly idleLanes: number;
+}
+
+function spreadOf({ axes, chunks }: Subject, choice: Choice, target: GpuTarget): Spread {
+  const { threads, places } = countThreads(axes, choice);
+  const lanes = chunks === undefined ? lanesFor(threads, places, target) : chainLanes(target);
+  const groups = Math.ceil(threads / lanes);
+  return { workgroups: chunks ?? groups * places, idleLanes: (groups * lanes) / threads };
+}
+
+interface Work extends Spread {
+  /** Of one core. */
+  readonly time: number;
+  readonly accesses: number;
+}
+
+/** The cores of a software adapter. */
+const cores = 2;
+
 /** What the kernel costs, cut and unrolled like this; infinite where its text would be too long. */
-export function priceOf(
-  { axes, inner, outer, elements, depth, sums }: Subject,
-  { tile, grid, unroll, roll }: Choice,
-  target: GpuTarget,
-  costs: Costs,
-): number {
+export function priceOf(subject: Subject, choice: Choice, target: GpuTarget, costs: Costs): number {
+  const work = workOf(subject, choice, target, costs);
+  if (!work) return Infinity;
+  const { time, workgroups, accesses } = work;
+  const others = subject.chunks === undefined ? 0 : usualNeighbours;
+  // Chains are cut so that cores are evenly busy, or into one part.
+  const idleCores = Math.max(1, (subject.chunks === undefined ? wantedWorkgroups / 2 : cores) / workgroups);
+  const text = (accesses + others) ** 3 - others ** 3;
+  return time * idleCores + workgroups * costs.workgroup + text * costs.compilation;
+}
+
+/** Loads and stores of the other kernels in a chain, as far as they make this one's dearer to compile. */
+const usualNeighbours = 10;
+
+export interface Duration {
+  /** Until all of it is done, in nanoseconds of one core of a software adapter. */
+  readonly time: number;
+  /** Loads and stores in the text. */
+  readonly accesses: number;
+}
+
+export function durationOf(subject: Subject, choice: Choice, target: GpuTarget, costs: Costs): Duration {
+  const work = workOf(subject, choice, target, costs);
+  if (!work) return { time: Infinity, accesses: Infinity };
+  const { time, workgroups, accesses } = work;
+  return { time: time * Math.max(1, cores / workgroups) + workgroups * costs.workgroup, accesses };
+}
+
+function workOf(subject: Subject, choice: Choice, target: GpuTarget, costs: Costs): Work | undefined {
+  const { axes, inner, outer, elements, depth, sums } = subject;
+  const { tile, grid, unroll, roll } = choice;
   const points = product(tile);
   const steps = points * product(unroll);
-  if (steps * sums > mostStaticProducts) return Infinity;
+  if (steps * sums > mostStaticProducts) return undefined;
   const isSplit = ({ name, extent, isDomain }: Axis): boolean => isDomain && (tile.get(name) ?? 1) < extent;
   const laneAxes = new Set(axes.filter((axis) => isSplit(axis) && !grid.has(axis.name)).map(({ name }) => name));
   const end = estimate(outer, { unrolled: tile, laneAxes, subgroupSize: 0 }, costs);
   const rollStep = (roll !== undefined && unroll.get(roll)) || 1;
   const rollExtent = axes.find(({ name }) => name === roll)?.extent ?? 1;
   const rolled = roll === undefined ? undefined : { axis: roll, step: rollStep, turns: rollExtent / rollStep };
-  const { subgroupSize } = target;
+  const subgroupSize = subject.broadcasts && laneAxes.size > 0 ? target.subgroupSize : 0;
   const turn = estimate(
     inner,
     { unrolled: new Map([...tile, ...unroll]), laneAxes, subgroupSize, roll: rolled },
     costs,
   );
   const accesses = turn.accesses + end.accesses;
-  if (accesses > mostStaticAccesses) return Infinity;
-  const { threads, places } = countThreads(axes, { tile, grid });
-  const lanes = lanesFor(threads, places, target);
-  const workgroups = Math.ceil(threads / lanes) * places;
-  const idleLanes = (Math.ceil(threads / lanes) * lanes) / threads;
-  const idleCores = Math.max(1, wantedWorkgroups / 2 / workgroups);
+  if (accesses > mostStaticAccesses) return undefined;
   const accumulators = points * sums;
   const bodyLength =
     turn.instructions + accumulators * instructions.accumulator + sums * steps * instructions.multiplyAdd;
@@ -272,6 +346,6 @@ export function priceOf(
   const slower = Math.min(mostSlowing, 1 + costs.longBody * tooLong);
   const perTurn = costs.turn + turn.time + accumulators * costs.accumulator + steps * sums * costs.multiplyAdd;
   const perElement = (depth * perTurn * slower) / steps + end.time / points;
-  const once = workgroups * costs.workgroup + accesses ** 3 * costs.compilation;
-  return ((perElement * elements) / lanesOfVector) * idleLanes * idleCores + once;
+  const spread = spreadOf(subject, choice, target);
+  return { ...spread, time: ((perElement * elements) / lanesOfVector) * spread.idleLanes, accesses };
 }

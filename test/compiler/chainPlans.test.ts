@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { Kernel, StoredTensor } from "../../compiler/fusion/kernel.ts";
 import { element, index, type Index } from "../../compiler/nest/integer.ts";
 import { type Chain, planChains, scratchTensors } from "../../compiler/schedule/chains.ts";
+import { type ChainCosts, planPricedChains } from "../../compiler/schedule/pricedChains.ts";
 import { add, type Value, zero } from "../../compiler/value.ts";
 
 /** What is read: elements in the reader's own row, in another one, through a view; or a number as a counter or a place. */
@@ -142,21 +143,42 @@ interface Planned {
   readonly chainOf: ReadonlyMap<number, number>;
 }
 
-function planned(steps: readonly Step[]): Planned {
+/** Made-up prices by which kernels of many elements are chained in chunks, and others in one chunk. */
+const costs: ChainCosts = {
+  dispatch: 1000,
+  barrier: 1,
+  doubt: 0.01,
+  compilation: 0,
+  mostBindings: 7,
+  leastChunks: 4,
+  mostChunks: 16,
+  duration: ({ domain: [rows = 1, columns = 1] }, chunks) => ({
+    time: (rows * columns) / Math.min(2, chunks ?? 2),
+    accesses: 1,
+  }),
+};
+
+const planners = {
+  "for caches": planChains,
+  "by prices": (kernels: readonly Kernel[], tensors: ReadonlyMap<number, StoredTensor>) =>
+    planPricedChains(kernels, tensors, costs),
+} as const;
+
+function planned(steps: readonly Step[], plan: (typeof planners)[keyof typeof planners] = planChains): Planned {
   const kernels = steps.map(kernelOf);
   const tensors = tensorsOf(steps);
-  const chains = planChains(kernels, tensors);
+  const chains = plan(kernels, tensors);
   const chainOf = new Map(chains.flatMap((chain, c) => chain.kernels.map((k) => [k, c] as const)));
   return { steps, kernels, tensors, chains, chainOf };
 }
 
-const check = (property: (plan: Planned) => void): void =>
-  fc.assert(
-    fc.property(programs, (steps) => property(planned(steps))),
-    { numRuns: 400, seed: 31 },
-  );
+describe.each(Object.entries(planners))("a plan %s", (name, plan) => {
+  const check = (property: (plan: Planned) => void): void =>
+    fc.assert(
+      fc.property(programs, (steps) => property(planned(steps, plan))),
+      { numRuns: 400, seed: 31 },
+    );
 
-describe("a plan", () => {
   it("runs each kernel once, and keeps every order that matters", () => {
     check(({ steps, chains }) => {
       const order = chains.flatMap(({ kernels }) => kernels);
@@ -199,6 +221,17 @@ describe("a plan", () => {
         const written = new Set(members.map(({ output }) => output));
         for (const { tensor, way } of members.flatMap(({ reads }) => reads))
           if (way === "counter" || way === "place") expect(written.has(tensor)).toBe(false);
+      }
+    });
+  });
+
+  it("fits the bindings of an adapter", () => {
+    if (name !== "by prices") return;
+    check(({ steps, chains }) => {
+      for (const { kernels } of chains.filter((chain) => chain.kernels.length > 1)) {
+        const members = kernels.flatMap((k) => steps[k] ?? []);
+        const bound = new Set(members.flatMap((step) => [...touches(step).reads, step.output]));
+        expect(bound.size).toBeLessThanOrEqual(costs.mostBindings);
       }
     });
   });
@@ -250,5 +283,49 @@ describe("chains", () => {
   it("take small kernels of any kind together", () => {
     const small = [step(3, [row(0)], 4, 4), step(4, [{ tensor: 3, way: "elsewhere" }], 7, 4), step(0, [row(4)], 4, 4)];
     expect(chain(...small)).toEqual([{ kernels: [0, 1, 2], chunks: 1 }]);
+  });
+});
+
+describe("chains by prices", () => {
+  const tensors = (kernels: readonly Kernel[]): Map<number, StoredTensor> =>
+    new Map(
+      kernels.flatMap(({ outputs, domain }) =>
+        outputs.map(({ tensor: id }): [number, StoredTensor] => [
+          id,
+          { id, label: `t${id}`, shape: domain, type: "f32", storage: { kind: "temporary" } },
+        ]),
+      ),
+    );
+  const first = kernelOf({ reads: [], output: 3, rows: 16, columns: 64, inPlace: false });
+  const local = kernelOf({ reads: [{ tensor: 3, way: "row" }], output: 4, rows: 16, columns: 64, inPlace: false });
+  const far = kernelOf({ reads: [{ tensor: 3, way: "elsewhere" }], output: 4, rows: 16, columns: 64, inPlace: false });
+  const plan = (kernels: readonly Kernel[], changed: Partial<ChainCosts>): readonly (number | undefined)[] =>
+    planPricedChains(kernels, tensors(kernels), { ...costs, ...changed }).map(({ chunks }) => chunks);
+  const lasting =
+    (alone: number, inChunks: number, inOne: number): ChainCosts["duration"] =>
+    (_, chunks) => ({ time: chunks === undefined ? alone : chunks === 1 ? inOne : inChunks, accesses: 10 });
+
+  it("take what costs less than a dispatch more, in the best number of chunks", () => {
+    expect(plan([first, local], { duration: lasting(5000, 5400, 9000) })).toEqual([4]);
+    expect(plan([first, local], { duration: lasting(5000, 5600, 9000) })).toEqual([undefined, undefined]);
+    expect(plan([first, local], { duration: lasting(500, 500, 400) })).toEqual([1]);
+  });
+
+  it("run in one chunk what reads other rows", () => {
+    expect(plan([first, far], { duration: lasting(5000, 5000, 5400) })).toEqual([1]);
+    expect(plan([first, far], { duration: lasting(5000, 5000, 9000) })).toEqual([undefined, undefined]);
+  });
+
+  it("leave apart what is long, for the model may err", () => {
+    expect(plan([first, local], { duration: lasting(100_000, 100_000, Infinity) })).toEqual([undefined, undefined]);
+    expect(plan([first, local], { duration: lasting(100_000, 100_000, Infinity), doubt: 0 })).toEqual([4]);
+  });
+
+  it("leave apart what would be long to compile", () => {
+    expect(plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: 4 })).toEqual([1]);
+    expect(plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: 6 })).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 });

@@ -1,9 +1,10 @@
 /**
  * Training steps of random small networks in chains: legal under the interpreter (nothing outside of its buffer, no race,
- * no scratch that nobody wrote), and the same bits as kernel by kernel, by any number of threads.
+ * no scratch that nobody wrote), and the same bits as kernel by kernel, by any number of threads, lanes and workgroups.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Target } from "../../compiler/target.ts";
 import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
 import {
   interpretSteps,
@@ -32,6 +33,12 @@ const tiled: ModelUse = {
   winograd: { split: 0, join: 0, groupElements: 1, channelsFirst: false, inputGradient: "transpose" },
 };
 
+/** Kernels of the training step, and dispatches. */
+function counts({ programs }: ModelPrograms): { readonly kernels: number; readonly dispatches: number } {
+  const step = programs.find(({ name }) => name === "trainStep")?.dispatches ?? [];
+  return { kernels: step.flatMap(({ kernels }) => kernels).length, dispatches: step.length };
+}
+
 function inScratch({ programs }: ModelPrograms): number {
   return programs.flatMap(({ tensors }) => [...tensors.values()].filter(({ storage }) => storage.kind === "scratch"))
     .length;
@@ -47,12 +54,14 @@ function expectSame(found: States, wanted: States): void {
         expect.fail(`${name}: element ${i} of ${data.length} is ${found[name]?.[i]}, should be ${data[i]}`);
 }
 
+function checkInterpreted(use: ModelUse, target: Target): void {
+  const [chained, apart] = [false, true].map((separate) => programsOf(use, target, separate));
+  if (!chained || !apart) throw new Error("two ways");
+  expectSame(interpretSteps(chained), interpretSteps(apart));
+}
+
 describe("interpreted", () => {
-  const check = (use: ModelUse): void => {
-    const [chained, apart] = [false, true].map((separate) => programsOf(use, targets.wasm, separate));
-    if (!chained || !apart) throw new Error("two ways");
-    expectSame(interpretSteps(chained), interpretSteps(apart));
-  };
+  const check = (use: ModelUse): void => checkInterpreted(use, targets.wasm);
 
   it("convolutions by tiles, in scratch", () => {
     expect(inScratch(programsOf(tiled, targets.wasm, false))).toBeGreaterThan(4);
@@ -62,6 +71,36 @@ describe("interpreted", () => {
 
   it("random networks", { timeout: 180_000 }, () => {
     fc.assert(fc.property(randomModels(8), check), { numRuns: 6, seed: 21 });
+  });
+});
+
+/** All kinds of kernels in little time. */
+const small: ModelUse = {
+  source: `model Small {
+  input 3@12x12
+  conv 4@5x5 -> bn -> relu -> pool max 2
+  dropout 0.25
+  fc 12 -> relu
+  fc 10
+}`,
+  batch: 16,
+};
+
+const { wasm: _, ...gpus } = targets;
+
+describe.each(Object.entries(gpus))("interpreted for %s", (_name, target) => {
+  it("many kernels of a step share a dispatch, and do what they do apart", { timeout: 120_000 }, () => {
+    const chained = counts(programsOf(small, target, false));
+    expect(chained.dispatches).toBeLessThan(chained.kernels * (target.software ? 0.5 : 0.8));
+    expect(counts(programsOf(small, target, true)).dispatches).toBe(chained.kernels);
+    checkInterpreted(small, target);
+  });
+
+  it("random networks", { timeout: 180_000 }, () => {
+    fc.assert(
+      fc.property(randomModels(8), ({ source, batch }) => checkInterpreted({ source, batch }, target)),
+      { numRuns: 3, seed: 23 },
+    );
   });
 });
 

@@ -1,12 +1,14 @@
 /** Kernels one after another in one dispatch: every order is kept, and nothing changes a bit. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compile } from "../../compiler/compile.ts";
+import { compile, type ScheduledProgram } from "../../compiler/compile.ts";
 import type { Kernel, StoredTensor } from "../../compiler/fusion/kernel.ts";
+import { isLegal } from "../../compiler/lower/legalSchedule.ts";
 import { verifyNest } from "../../compiler/nest/verifyNest.ts";
 import { planChains, scratchTensors } from "../../compiler/schedule/chains.ts";
 import { checkText, type CheckedModel, type TrainingRecipe } from "../../language/index.ts";
 import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
+import { targets } from "../support/targets.ts";
 import { openPlanState } from "../../runtime/train/planState.ts";
 
 const lenet = `model LeNet {
@@ -116,6 +118,52 @@ describe("chains of whole training steps", () => {
     expect(inScratch.length).toBeGreaterThan(0);
   });
 });
+
+describe("on a software adapter", () => {
+  const target = { ...targets["a software GPU"], maximumBindings: 16 };
+
+  it("a step of LeNet is at most 16 dispatches", () => {
+    const { model, recipe } = read(lenet.replace("fc 24", "fc 120 -> relu -> fc 84").replace("batch 16", "batch 64"));
+    const { programs } = compile(model, recipe, { counts, target, programs: ["trainStep"] });
+    expect(programs[0]?.dispatches.length).toBeLessThanOrEqual(16);
+  });
+
+  it.each([
+    ["LeNet", lenet],
+    ["a residual network", residual],
+  ])("%s: kernels of a chain have its chunks, and names that tell where it begins and ends", (_, text) => {
+    const { model, recipe } = read(text);
+    const { programs } = compile(model, recipe, { counts, target, programs: ["trainStep"] });
+    const chains = programs.flatMap(({ dispatches }) => dispatches).filter(({ name }) => name.includes(" kernels)"));
+    expect(chains.length).toBeGreaterThan(0);
+    for (const { name, kernels, lowered } of chains) {
+      expect(name).toContain(kernels[0]?.name);
+      expect(new Set(kernels.map(({ chunks }) => chunks)).size).toBeLessThanOrEqual(2);
+      for (const kernel of kernels)
+        expect(isLegal(kernel.schedule, { ...kernel, tensors: tensorsOf(programs), target })).toBe(true);
+      verifyNest(lowered.nest);
+    }
+  });
+
+  it("a schedule of a chain leaves nothing to other workgroups", () => {
+    const { model, recipe } = read(lenet);
+    const { programs } = compile(model, recipe, { counts, target, programs: ["trainStep"] });
+    const tensors = tensorsOf(programs);
+    const chained = programs
+      .flatMap(({ dispatches }) => dispatches.flatMap(({ kernels }) => kernels))
+      .filter(({ chunks, schedule }) => chunks !== undefined && schedule.rounds);
+    expect(chained.length).toBeGreaterThan(10);
+    for (const kernel of chained) {
+      const { rounds: _, ...schedule } = kernel.schedule;
+      expect(isLegal(kernel.schedule, { ...kernel, tensors, target })).toBe(true);
+      expect(isLegal(schedule, { ...kernel, tensors, target })).toBe(false);
+    }
+  });
+});
+
+function tensorsOf(programs: readonly ScheduledProgram[]): ReadonlyMap<number, StoredTensor> {
+  return programs[0]?.tensors ?? new Map();
+}
 
 /** A kernel over `[16, 4096]` that reads each tensor at its own row, or at the first one. */
 function kernelOf(output: number, reads: readonly { tensor: number; isLocal: boolean }[]): Kernel {

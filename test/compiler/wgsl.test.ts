@@ -4,9 +4,10 @@ import { add, clamp, element, index, multiply, remainder, variable } from "../..
 import type { LoopNest, Statement } from "../../compiler/nest/loopNest.ts";
 import { laneName, subgroupLaneName, workgroupName } from "../../compiler/nest/loopNest.ts";
 import { printWgsl, workgroupGrid } from "../../compiler/print/wgsl/printWgsl.ts";
+import type { WgslOptions } from "../../compiler/print/wgsl/state.ts";
 import * as s from "./nestSamples.ts";
 
-const none = { subgroups: false, subgroupSize: 0 };
+const none: WgslOptions = { subgroups: false, subgroupSize: 0 };
 const eight = { subgroups: true, subgroupSize: 8 };
 
 function sample(name: string, options = none): string {
@@ -182,6 +183,50 @@ describe("memory", () => {
       "var c = b;",
       "let d = x2.x + x2.y;",
     ]);
+  });
+
+  it("takes memory for constant between barriers where nothing stores to it", () => {
+    const quad = (name: string, from: number) =>
+      s.letFloat(name, s.binary("add", s.load("out", at(from)), s.load("out", at(from + 1))));
+    const written = { bindings: [s.read("x", 64), s.readwrite("out", 128), s.readwrite("other", 64)] };
+    const stages = (again: string) => [
+      s.store("out", at(0), s.number(1)),
+      { kind: "barrier" } as const,
+      quad("a", 4),
+      s.store(again, at(0), s.reference("a")),
+      quad("b", 8),
+      s.store(again, at(1), s.reference("b")),
+    ];
+    const placeOf = (lines: readonly string[], start: string): number =>
+      lines.findIndex((line) => line.startsWith(start));
+    const apart = body(kernel(stages("other"), written));
+    // Both loads come first, but not before the barrier.
+    expect(placeOf(apart, "let out0 = out[lane + 1u];")).toBeGreaterThan(placeOf(apart, "workgroupBarrier();"));
+    expect(placeOf(apart, "let out1 = out[lane + 2u];")).toBeGreaterThan(placeOf(apart, "workgroupBarrier();"));
+    expect(placeOf(apart, "let out1 = out[lane + 2u];")).toBeLessThan(placeOf(apart, "let a = "));
+    const same = body(kernel(stages("out"), written));
+    expect(placeOf(same, "let out1 = out[lane + 2u];")).toBeGreaterThan(placeOf(same, "let a = "));
+  });
+
+  it("hides how often loops turn that Mesa would unroll in a long kernel, where asked to", () => {
+    const loads = (count: number, of = index(0)) =>
+      Array.from({ length: count }, (_, j) =>
+        s.assign("sum", s.binary("add", s.reference("sum"), s.load("x", add(multiply(of, count), 3 * j)))),
+      );
+    const sums = (turns: number, count: number, inner: Statement[] = []): string => {
+      const counter = variable("i", turns);
+      const loop = s.loop(counter, turns, [...loads(count, index(counter)), ...inner]);
+      const statements = [s.accumulator("sum", s.number(0)), loop, s.store("out", lane, s.reference("sum"))];
+      const nest = kernel(statements, { bindings: [s.read("x", 4096), s.readwrite("out", 64)] });
+      return body(nest, { ...none, keepLoops: true }).join("\n");
+    };
+    const inner = variable("j", 40);
+    const long = [s.loop(inner, 40, loads(1, index(inner)))];
+    expect(sums(4, 3)).toContain("i < 4u;");
+    expect(sums(10, 6)).toContain("i < 10u + zero;");
+    expect(sums(40, 6)).toContain("i < 40u;");
+    expect(sums(2, 20, long)).toContain("i < 2u + zero;");
+    expect(sums(8, 20, long)).toContain("i < 8u;");
   });
 
   it("keeps an array of f32 where the component is mostly unknown, and quads where it is mostly known", () => {

@@ -1,5 +1,5 @@
 /**
- * Training steps as the compiler schedules them for WebAssembly: kernels in chains, or each a dispatch of its own.
+ * Training steps as the compiler schedules them: kernels in chains, or each a dispatch of its own.
  *
  * In: a model's text, images a batch, what is to be replaced before fusion. Out: programs, the states to start from, and
  * the states after a few of them, interpreted or on a device. What holds: all that is trained, drawn and counted is among
@@ -85,7 +85,8 @@ export function interpretSteps(of: ModelPrograms): Record<string, TypedArray> {
   for (const name of run) {
     // An evaluation starts with the first of the test's batches.
     if (name === "evaluateStep") states[batchNumber]?.fill(0);
-    for (const program of of.programs.filter((one) => one.name === name)) interpretProgram(program, states);
+    for (const program of of.programs.filter((one) => one.name === name))
+      interpretProgram(program, states, of.target.kind === "wgsl" ? of.target.subgroupSize : 0);
   }
   return states;
 }

@@ -144,12 +144,12 @@ function forget(printer: Printer, buffers: ReadonlySet<string>): void {
 
 /** After a barrier other lanes' stores are visible. */
 export function forgetAtBarrier(printer: Printer): void {
-  forget(printer, printer.stored);
+  forget(printer, printer.written);
 }
 
 /** Before a loop: its body's later stores come before its next round's loads. */
 export function forgetAtLoop(printer: Printer, body: readonly Statement[]): void {
-  forget(printer, hasBarrier(body) ? printer.stored : storedBuffers(body));
+  forget(printer, hasBarrier(body) ? printer.written : storedBuffers(body));
 }
 
 function hasBarrier(statements: readonly Statement[]): boolean {

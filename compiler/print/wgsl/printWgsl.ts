@@ -11,6 +11,7 @@ import { storedBuffers, verifyNest } from "../../nest/verifyNest.ts";
 import { InvariantError } from "../../graph/graph.ts";
 import { helperText } from "./helpers.ts";
 import type { Layout } from "./layout.ts";
+import { countAccesses } from "../../nest/countAccesses.ts";
 import { collectUses } from "./layout.ts";
 import { createNamer } from "./names.ts";
 import type { Printer, WgslOptions } from "./state.ts";
@@ -60,6 +61,9 @@ function createPrinter(nest: LoopNest, options: WgslOptions, usedOnce: ReadonlyS
     options,
     namer: createNamer([...reserved, ...namesOf(nest)]),
     ...collectUses(nest),
+    written: storedBuffers(nest.body),
+    isRepeated: false,
+    accesses: countAccesses(nest),
     stored: storedBuffers(nest.body),
     helpers: new Set(),
     blocks: [],

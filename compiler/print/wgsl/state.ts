@@ -77,8 +77,13 @@ export interface Printer {
   readonly namer: Namer;
   readonly layouts: ReadonlyMap<string, Layout>;
   readonly uses: NestUses;
-  /** Buffers that the nest stores to. */
-  readonly stored: ReadonlySet<string>;
+  /** Buffers that the nest stores to; and those among them that change until the next barrier. */
+  readonly written: ReadonlySet<string>;
+  stored: ReadonlySet<string>;
+  /** Loads and stores in the nest's text. */
+  readonly accesses: number;
+  /** Whether a loop is open. */
+  isRepeated: boolean;
   readonly helpers: Set<HelperName>;
   readonly blocks: Block[];
   /** The block in which each integer variable is defined. */

@@ -5,6 +5,7 @@ import type { Statement } from "../../nest/loopNest.ts";
 import { printCondition, printExpression } from "./expressions.ts";
 import type { ReductionName } from "./helpers.ts";
 import { countWork } from "../../nest/countAccesses.ts";
+import { storedBuffers } from "../../nest/verifyNest.ts";
 import { printLetIndex } from "./integers.ts";
 import { conditionReferences, forgetAtBarrier, forgetAtLoop, printStore, referencesOf } from "./memory.ts";
 import { settleAll, settleMentions } from "./memory.ts";
@@ -29,10 +30,27 @@ export function printBlock(
   };
   printer.blocks.push(block);
   prepare(printer.blocks.length - 1);
-  for (const statement of statements) printStatement(printer, statement);
+  printStages(printer, statements);
   settleAll(printer);
   printer.blocks.pop();
   return block.lines;
+}
+
+const isBarrier = ({ kind }: Statement): boolean => kind === "barrier";
+
+/** Between the barriers of a block that runs once, memory is constant that no statement there stores to. */
+function printStages(printer: Printer, statements: readonly Statement[]): void {
+  const { stored, isRepeated } = printer;
+  const ends = statements.flatMap((statement, i) => (isBarrier(statement) ? [i] : []));
+  let start = 0;
+  for (const end of [...ends, statements.length]) {
+    const stage = statements.slice(start, end);
+    if (ends.length > 0 && !isRepeated) printer.stored = storedBuffers(stage);
+    for (const statement of stage) printStatement(printer, statement);
+    for (const barrier of statements.slice(end, end + 1)) printStatement(printer, barrier);
+    start = end + 1;
+  }
+  printer.stored = stored;
 }
 
 function printStatement(printer: Printer, statement: Statement): void {
@@ -93,24 +111,32 @@ function indented(lines: readonly string[]): string[] {
 }
 
 /**
- * Mesa unrolls loops of up to so many operations in all their turns. With few loads that does no harm; with many it takes
- * seconds. Hiding the count of other loops would slow them down: then every load in them tests which lanes still turn.
+ * Mesa unrolls loops of up to so many operations in all their turns. In a kernel that stays short that does no harm; a long
+ * one takes seconds to compile (as the square of its loads). Hiding the count of other loops would slow them down: then
+ * every load in them tests which lanes still turn.
  */
 const longestUnrolled = 1200;
 const fewAccesses = 24;
+/** Outermost loops of so few turns are unrolled with all the loops in them. */
+const fewTurns = 4;
 
-function unrollsBadly(count: number, body: readonly Statement[]): boolean {
-  if (count > 32 || body.some(({ kind }) => kind === "loop")) return false;
+function unrollsBadly(printer: Printer, count: number, body: readonly Statement[]): boolean {
+  if (count > 32) return false;
+  if (body.some(({ kind }) => kind === "loop")) return count <= fewTurns && !printer.isRepeated;
   const { accesses, operations } = countWork(body);
-  return accesses * count > fewAccesses && operations * count <= longestUnrolled;
+  const unrolled = printer.accesses + accesses * (count - 1);
+  return accesses > 0 && unrolled > fewAccesses && operations * count <= longestUnrolled;
 }
 
 function printLoop(printer: Printer, { variable, count, body }: Extract<Statement, { kind: "loop" }>): void {
   settleAll(printer);
   forgetAtLoop(printer, body);
   const name = printer.namer.of(variable.name);
+  const { isRepeated } = printer;
+  printer.isRepeated = true;
   const lines = printBlock(printer, body, (depth) => printer.depths.set(variable.name, depth));
-  const hides = printer.options.keepLoops === true && unrollsBadly(count, body);
+  printer.isRepeated = isRepeated;
+  const hides = printer.options.keepLoops === true && unrollsBadly(printer, count, body);
   const bound = hides ? `${count}u + ${zeroName}` : `${count}u`;
   emit(printer, `for (var ${name} = 0u; ${name} < ${bound}; ${name}++) {`, ...indented(lines), "}");
   closeHead(innermost(printer));
@@ -149,8 +175,8 @@ function settled(printer: Printer, hint: string, print: () => string): string {
 }
 
 function barrierLines(printer: Printer): string[] {
-  const { nest, stored } = printer;
-  const storage = nest.bindings.some(({ name }) => stored.has(name));
+  const { nest, written } = printer;
+  const storage = nest.bindings.some(({ name }) => written.has(name));
   return storage ? ["storageBarrier();", "workgroupBarrier();"] : ["workgroupBarrier();"];
 }
 

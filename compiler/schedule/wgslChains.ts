@@ -1,0 +1,63 @@
+/**
+ * Which kernels share a dispatch one after another in WGSL, by the kind of adapter.
+ *
+ * In: kernels, tensors, a target. Out: chains. What holds: on hardware only kernels that one workgroup can hold are
+ * chained, since thousands of lanes wait for work there.
+ */
+import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { size } from "../graph/graph.ts";
+import type { Chain } from "./chains.ts";
+import { type ChainCosts, planPricedChains } from "./pricedChains.ts";
+import { durationForWgsl } from "./wgsl.ts";
+import { chainLanes, type Duration, type GpuTarget } from "./wgslCosts.ts";
+
+type Tensors = ReadonlyMap<number, StoredTensor>;
+
+/**
+ * Measured on a software adapter of two cores, in nanoseconds of one core; compiling takes about 0.3 ms for each square of
+ * the loads and stores, once in some fifty thousand runs. Four chunks keep two cores busy.
+ */
+const software = { dispatch: 26_000, barrier: 60, doubt: 0.01, compilation: 6, leastChunks: 4, mostChunks: 8 };
+/** Above this, a kernel in one chunk is not worth a look: the other cores would wait for too long. */
+const mostStepsAlone = 1 << 16;
+
+export function chainsForWgsl(kernels: readonly Kernel[], tensors: Tensors, target: GpuTarget): Chain[] {
+  return planPricedChains(kernels, tensors, target.software ? softwareCosts(tensors, target) : hardwareCosts(target));
+}
+
+const nothing: Duration = { time: 0, accesses: 0 };
+const never: Duration = { time: Infinity, accesses: 0 };
+
+function stepsOf({ domain, extents, accumulators }: Kernel): number {
+  return size(domain) * size(extents) * Math.max(1, accumulators.length);
+}
+
+function softwareCosts(tensors: Tensors, target: GpuTarget): ChainCosts {
+  const known = new Map<Kernel, Map<number | undefined, Duration>>();
+  return {
+    ...software,
+    mostBindings: target.maximumBindings,
+    duration(kernel, chunks) {
+      if (chunks === 1 && stepsOf(kernel) > mostStepsAlone) return never;
+      const durations = known.get(kernel) ?? new Map<number | undefined, Duration>();
+      known.set(kernel, durations);
+      const duration = durations.get(chunks) ?? durationForWgsl(kernel, tensors, target, chunks);
+      durations.set(chunks, duration);
+      return duration;
+    },
+  };
+}
+
+/** In rounds of a workgroup: a kernel that fills no more than one takes no longer in a chain of one chunk. */
+function hardwareCosts(target: GpuTarget): ChainCosts {
+  return {
+    dispatch: 1,
+    barrier: 0,
+    doubt: 0,
+    compilation: 0,
+    leastChunks: 2,
+    mostChunks: 1,
+    mostBindings: target.maximumBindings,
+    duration: ({ domain }, chunks) => (chunks === undefined || size(domain) <= chainLanes(target) ? nothing : never),
+  };
+}
