@@ -303,7 +303,7 @@ export function priceOf(subject: Subject, choice: Choice, target: GpuTarget, cos
 }
 
 /** Loads and stores of the other kernels in a chain, as far as they make this one's dearer to compile. */
-const usualNeighbours = 10;
+const usualNeighbours = 8;
 
 export interface Duration {
   /** Until all of it is done, in nanoseconds of one core of a software adapter. */
