@@ -52,12 +52,18 @@ function movesOf({ variable: counter, count, body }: Loop, stored: ReadonlySet<s
     const found = specialise(value, (of) =>
       substitute(of, (name) => (name === counter.name ? add(turn, turns) : undefined)),
     );
-    return found && printExpression(found);
+    // A constant, where only padding is met, is nobody's next value: that would make moves go round in circles.
+    return found && found.kind !== "constant" ? printExpression(found) : undefined;
   };
   const loads = body.flatMap((statement): Let[] =>
     statement.kind === "let" && keepsLoad(statement.value, stored, isKnownBefore) ? [statement] : [],
   );
-  const now = new Map(loads.flatMap((load) => [[keyAfter(load.value, 0), load] as const]));
+  const now = new Map(
+    loads.flatMap((load) => {
+      const key = keyAfter(load.value, 0);
+      return key === undefined ? [] : [[key, load] as const];
+    }),
+  );
   return loads.flatMap((from): Move[] => {
     const key = keyAfter(from.value, 1);
     const to = key === undefined ? undefined : now.get(key);

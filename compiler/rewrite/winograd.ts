@@ -22,10 +22,10 @@ export interface WinogradCosts {
   /** Tiles by channel: where lanes and vectors of loads run along tiles rather than along channels. */
   readonly channelsFirst: boolean;
   /**
-   * How the gradient by the input is computed: as the transpose of the forward pass, whose tiles overlap, or as a convolution
+   * How the gradient by the input is computed: as the transpose of the forward pass, whose tiles overlap, or as a correlation
    * with filters turned by half a turn. The first takes fewer operations and more loads.
    */
-  readonly inputGradient: "transpose" | "convolution";
+  readonly inputGradient: "transpose" | "correlation";
 }
 
 type Pair = readonly [number, number];

@@ -61,7 +61,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
     rewrite: firstOf(
-      winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true, inputGradient: "convolution" }),
+      winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true, inputGradient: "correlation" }),
       phaseRule,
     ),
     split: splitForWgsl,

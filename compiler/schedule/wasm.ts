@@ -302,7 +302,9 @@ function scheduleReduction(
   const vectorReduces = analysis.axes.some((axis) => axis.name === vector && !axis.isDomain);
   // A weight's gradient goes through the images one by one, so that each image is read while it is in the cache.
   const outer =
-    variant.imagesOutside && vectorReduces && reductionCount >= 3 ? order.filter((axis) => axis.name === "r0") : [];
+    variant.imagesOutside && vectorReduces && vector !== "r0" && reductionCount >= 3
+      ? order.filter((axis) => axis.name === "r0")
+      : [];
   const inner = order.filter((axis) => !outer.includes(axis));
   const domainLoops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = steps.get(axis.name) ?? 1;

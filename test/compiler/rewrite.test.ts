@@ -174,7 +174,7 @@ const uses = fc.record({
   padding: fc.record({ top: upTo(2, 0), bottom: upTo(2, 0), left: upTo(2, 0), right: upTo(2, 0) }),
 });
 
-const ways = fc.constantFrom("transpose", "convolution");
+const ways = fc.constantFrom("transpose", "correlation");
 const free: WinogradCosts = {
   split: 0,
   join: 0,

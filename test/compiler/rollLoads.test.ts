@@ -49,6 +49,21 @@ describe("rollLoads", () => {
     expect(lines.filter((line) => line.includes("x["))).toHaveLength(2);
   });
 
+  it("takes no zero of the padding for the next value of another load", () => {
+    // Over two rows: what lies behind the map now, and what will lie before it, are both zero.
+    const two = variable("row", 2);
+    const load = (offset: number): Expression => {
+      const at = add(multiply(index(two), -1), offset);
+      const value: Expression = { kind: "load", buffer: "x", index: at };
+      const condition = { kind: "inRange", index: at, minimum: 0, maximum: 1 } as const;
+      return { kind: "select", condition, then: value, otherwise: { kind: "constant", value: 0 } };
+    };
+    const statement = loopOf({ a: load(0), b: load(1), c: load(2) });
+    const lines = roll(statement.kind === "loop" ? { ...statement, variable: two, count: 2 } : statement);
+    expect(lines.map((line) => line.trim())).toContain("c = b");
+    expect(lines.map((line) => line.trim())).not.toContain("a = c");
+  });
+
   it("keeps nothing of memory that the nest writes, nor what moves otherwise", () => {
     const same = loopOf({ a: load(0), b: load(8) });
     expect(roll(same, ["x", "y"])).toEqual(printStatement(same));
