@@ -11,6 +11,7 @@ import { cpus, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { median } from "./median.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const main = join(root, "dist", "cli", "main.js");
@@ -46,13 +47,6 @@ function milliseconds(file) {
   if (status !== 0 || !line.startsWith("{")) throw new Error(`cnnc train ${file} ended with ${status}:\n${stderr}`);
   const { times } = /** @type {{ times: Record<string, number> }} */ (JSON.parse(line));
   return Object.fromEntries(Object.entries(times).map(([name, time]) => [name, time - start]));
-}
-
-/** @param {readonly number[]} numbers */
-function median(numbers) {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const half = sorted.length / 2;
-  return ((sorted[Math.ceil(half) - 1] ?? NaN) + (sorted[Math.floor(half)] ?? NaN)) / 2;
 }
 
 /** @param {number} runs */

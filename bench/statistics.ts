@@ -1,16 +1,12 @@
 /** What a list of times comes to. */
+import { median } from "./median.mjs";
+
+export { median };
 
 export interface Summary {
   readonly median: number;
   readonly smallest: number;
   readonly largest: number;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const half = Math.floor(sorted.length / 2);
-  const upper = sorted[half] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2;
 }
 
 export function summarise(values: readonly number[]): Summary {

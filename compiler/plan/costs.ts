@@ -69,13 +69,14 @@ function createCounter(extents: ReadonlyMap<string, number>): Counter {
   const table = createTermTable(plainResolver);
   const counted = new Set<Term>();
   const seen = new Set<string>();
+  const steps = createSteps();
   const visit = (term: Term, inside: number): number => {
     if (counted.has(term)) return 0;
     counted.add(term);
     const { shape, children } = term;
     // The body of a reduction that is kept as a loop runs for each of its elements, and each is then added.
     const repeated = shape.kind === "loop" ? inside * size(shape.value.extents) : inside;
-    const own = isOperation(term) ? repeated * evaluations(term, extents) : 0;
+    const own = isOperation(term) ? repeated * evaluations(term, extents, steps) : 0;
     return children.reduce((sum, child) => sum + visit(child, repeated), own);
   };
   /** An operand is computed once for each of its coordinates, however many steps use it. */
@@ -120,11 +121,46 @@ function isOperation({ shape }: Term): boolean {
   return operationKinds.has(shape.kind);
 }
 
-/** How often a term is computed: once for each combination of the variables that it depends on. */
-function evaluations({ variables }: Term, extents: ReadonlyMap<string, number>): number {
+/** How often a term is computed: once for each combination of the values that it takes from its variables. */
+function evaluations(term: Term, extents: ReadonlyMap<string, number>, steps: (of: Term) => Steps): number {
   // A result depends on the whole domain, of which its other variables are a part.
-  const whole = variables.has(resultVariable) ? [resultVariable] : [...variables];
-  return whole.reduce((product, name) => product * (extents.get(name) ?? 1), 1);
+  if (term.variables.has(resultVariable)) return extents.get(resultVariable) ?? 1;
+  const known = steps(term);
+  return [...term.variables].reduce(
+    (product, name) => product * Math.ceil((extents.get(name) ?? 1) / (known.get(name) ?? 1)),
+    1,
+  );
+}
+
+/** Places along a variable that are the same to whoever reads it: four where only its quotient by four is read. */
+type Steps = ReadonlyMap<string, number>;
+
+/** Gives the steps of a term: the shortest of its indices' and its parts'. */
+function createSteps(): (of: Term) => Steps {
+  const known = new Map<Term, Steps>();
+  const stepsOf = (term: Term): Steps => {
+    const found = known.get(term);
+    if (found) return found;
+    const steps = new Map<string, number>();
+    const note = (name: string, step: number): void =>
+      void steps.set(name, Math.min(step, steps.get(name) ?? Infinity));
+    if ("index" in term.shape) noteSteps(term.shape.index, 1, note);
+    for (const child of term.children) stepsOf(child).forEach((step, name) => note(name, step));
+    known.set(term, steps);
+    return steps;
+  };
+  return stepsOf;
+}
+
+/** Tells each variable's step in an index that is divided by `divisor`; a step may be shorter than it need be. */
+function noteSteps(of: Index, divisor: number, note: (name: string, step: number) => void): void {
+  for (const { atom, factor } of of.terms) {
+    const here = Math.max(1, Math.floor(divisor / Math.abs(factor)));
+    if (atom.kind === "variable") note(atom.name, here);
+    else if (atom.kind === "quotient") noteSteps(atom.of, here * atom.divisor, note);
+    else if (atom.kind === "clamp") noteSteps(atom.of, here, note);
+    else noteSteps(atom.kind === "element" ? atom.at : atom.of, 1, note);
+  }
 }
 
 /** Of a body's steps, those in which no factor is zero by the test before it, sparse operands included. */

@@ -5,12 +5,12 @@
  * In: statements one after another. Out: how many of them are stored together, and code for them.
  */
 import { add } from "../../nest/integer.ts";
-import type { Condition, Expression, Statement } from "../../nest/loopNest.ts";
-import { operandsOf } from "./analysis.ts";
+import type { Statement } from "../../nest/loopNest.ts";
 import { access, op } from "./assembler.ts";
 import { type Gathered, highPairs, keyOf, lowPairs, shuffled, transpose, width } from "./columns.ts";
 import { pushVector } from "./expressions.ts";
 import { pointerTo } from "./integers.ts";
+import { readsOf } from "./statementReads.ts";
 import { here, type KernelPrinter, newLocal, placeOf } from "./state.ts";
 
 type Store = Extract<Statement, { kind: "store" }>;
@@ -25,31 +25,13 @@ export function storedTogether(printer: KernelPrinter, statements: readonly Stat
   return 0;
 }
 
-function readsFrom(expression: Expression, buffer: string): boolean {
-  if (expression.kind === "load") return expression.buffer === buffer;
-  if (expression.kind === "select" && readsInCondition(expression.condition, buffer)) return true;
-  return operandsOf(expression).some((operand) => readsFrom(operand, buffer));
-}
-
-function readsInCondition(condition: Condition, buffer: string): boolean {
-  switch (condition.kind) {
-    case "compare":
-      return readsFrom(condition.left, buffer) || readsFrom(condition.right, buffer);
-    case "inRange":
-      return false;
-    case "not":
-      return readsInCondition(condition.condition, buffer);
-    default:
-      return condition.conditions.some((part) => readsInCondition(part, buffer));
-  }
-}
-
 /** Whether these are stores of elements side by side: four in lanes far apart, or two in lanes that they fill. */
 function isBlock(printer: KernelPrinter, statements: readonly Statement[]): statements is readonly Store[] {
   const forms: Gathered[] = [];
   for (const statement of statements) {
     // All values are computed before the first is stored.
-    if (statement.kind !== "store" || statement.where || readsFrom(statement.value, statement.buffer)) return false;
+    if (statement.kind !== "store" || statement.where || readsOf(statement).buffers.includes(statement.buffer))
+      return false;
     if (placeOf(printer, statement.buffer).type !== "f32") return false;
     const form = printer.analysis.laneForm(statement.index);
     if (form.kind !== "linear") return false;

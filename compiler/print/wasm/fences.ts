@@ -6,8 +6,8 @@
  * at a time, spills, and runs at a third of its speed. A piece inside of a loop that never goes round keeps loads and
  * arithmetic together at the price of one test: nine unrolled taps of a convolution go from 23 to 51 GFLOP/s.
  */
-import type { Condition, Expression, Statement } from "../../nest/loopNest.ts";
-import { operandsOf } from "./analysis.ts";
+import type { Statement } from "../../nest/loopNest.ts";
+import { readsOf } from "./statementReads.ts";
 
 /** Statements `start` to `end - 1`. */
 export interface Piece {
@@ -103,25 +103,10 @@ function bestCut(costs: readonly Cost[], live: readonly number[], start: number,
 }
 
 function costOf(statement: Statement): Cost {
-  const uses = new Set<string>();
-  let loads = 0;
-  const visit = (expression: Expression): void => {
-    if (expression.kind === "load") loads++;
-    if (expression.kind === "reference") uses.add(expression.name);
-    if (expression.kind === "select") visitCondition(expression.condition);
-    operandsOf(expression).forEach(visit);
-  };
-  const visitCondition = (condition: Condition): void => {
-    if (condition.kind === "compare") {
-      visit(condition.left);
-      visit(condition.right);
-    } else if (condition.kind === "not") visitCondition(condition.condition);
-    else if (condition.kind !== "inRange") condition.conditions.forEach(visitCondition);
-  };
-  if (statement.kind === "let" || statement.kind === "assign") visit(statement.value);
+  const { names, buffers } = readsOf(statement);
   return {
-    loads,
-    uses,
+    loads: buffers.length,
+    uses: names,
     defines: statement.kind === "let" ? statement.name : undefined,
     assigns: statement.kind === "assign" ? statement.name : undefined,
   };
