@@ -9,7 +9,14 @@ import { size } from "./graph/graph.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
 import type { ScheduledKernel, ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
 import { noSharing, type Sharing } from "./lower/sharing.ts";
-import { lowerChained, type LoweredKernel, lowerKernel, lowerTogether } from "./lower/lowerKernel.ts";
+import {
+  callChained,
+  lowerChained,
+  type LoweredKernel,
+  lowerKernel,
+  lowerMember,
+  lowerTogether,
+} from "./lower/lowerKernel.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
 import { countAccesses } from "./nest/countAccesses.ts";
 import { chainName, kernelHeader, kernelName, togetherHeader, togetherName, withReads } from "./plan/names.ts";
@@ -72,10 +79,11 @@ export function* scheduleByTurns(
   };
   const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
   const runs = separate ? inputs.flatMap((members) => members.map((member): Run => [member])) : inputs;
+  const ways: Ways = { sharing, calls: backend.callsInChains };
   const mostBindings = target.kind === "wgsl" && !separate ? target.maximumBindings : 0;
   const lowerAll = function* (): Generator<ScheduledDispatch> {
-    if (mostBindings > 0) yield* arrange(runs, mostBindings, sharing);
-    else for (const run of runs) yield lowerRun(run, sharing);
+    if (mostBindings > 0) yield* arrange(runs, mostBindings, ways);
+    else for (const run of runs) yield lowerRun(run, ways);
   };
   const dispatches: ScheduledDispatch[] = [];
   for (const dispatch of lowerAll()) {
@@ -88,6 +96,12 @@ export function* scheduleByTurns(
 type Input = LoweringInput & ScheduledKernel;
 /** Kernels that run one after another in a dispatch. */
 type Run = readonly Input[];
+
+interface Ways {
+  readonly sharing: Sharing;
+  /** Chains call their kernels. */
+  readonly calls: boolean;
+}
 
 function scheduled({ kernel, schedule, name, chunks, key }: Input): ScheduledKernel {
   return { kernel, schedule, name, chunks, key };
@@ -122,12 +136,16 @@ function withLanes(run: Run, lanes: number): Run {
   return run.map((member) => ({ ...member, schedule: { ...member.schedule, lanes } }));
 }
 
-function lowerRun(run: Run, sharing: Sharing): ScheduledDispatch {
+function lowerRun(run: Run, { sharing, calls }: Ways): ScheduledDispatch {
   const [only] = run;
   if (only && run.length === 1) return lowerAlone(only, sharing);
   const inputs = withLanes(run, Math.max(...run.map(({ schedule }) => schedule.lanes)));
   const head = { name: chainName(inputs.map((input) => input.name)), header: togetherHeader(inputs) };
-  const lowered = sharing.lower("chained", inputs, () => lowerChained(inputs, head));
+  const members = (): LoweredKernel[] =>
+    inputs.map((input) => sharing.lower("member", [input], () => lowerMember(input)));
+  const lowered = sharing.lower("chained", inputs, () =>
+    calls ? callChained(inputs, members(), head) : lowerChained(inputs, head),
+  );
   return {
     name: head.name,
     kernels: inputs.map(scheduled),
@@ -136,8 +154,8 @@ function lowerRun(run: Run, sharing: Sharing): ScheduledDispatch {
 }
 
 /** Lowers runs of kernels, those that need nothing of one another together. */
-function arrange(runs: readonly Run[], mostBindings: number, sharing: Sharing): ScheduledDispatch[] {
-  const alone = runs.map((run) => lowerRun(run, sharing));
+function arrange(runs: readonly Run[], mostBindings: number, ways: Ways): ScheduledDispatch[] {
+  const alone = runs.map((run) => lowerRun(run, ways));
   const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
     const run = runs[i] ?? [];
     return run.slice(0, 1).map(({ tensors }) => memoryUse(lowered, tensors, stepsOf(run)));
@@ -151,7 +169,7 @@ function arrange(runs: readonly Run[], mostBindings: number, sharing: Sharing): 
     const names = beside.map((run) => runName(run));
     const head = { name: togetherName(names), header: togetherHeader(kernels) };
     const how = `together ${beside.map(({ length }) => length).join(" ")}`;
-    const lowered = sharing.lower(how, kernels, () => lowerTogether(beside, head));
+    const lowered = ways.sharing.lower(how, kernels, () => lowerTogether(beside, head));
     return [
       { name: head.name, kernels: kernels.map(scheduled), lowered: { ...lowered, nest: { ...lowered.nest, ...head } } },
     ];

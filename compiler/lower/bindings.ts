@@ -27,11 +27,15 @@ export interface Bindings {
   readonly all: () => readonly { readonly binding: Binding; readonly tensor: number }[];
 }
 
-/** Bindings of a nest that runs these kernels; what they write comes first. */
+/**
+ * Bindings of a nest that runs these kernels; what they write comes first. `bindsScratch`: of tensors that lie in scratch,
+ * the caller gives the current chunk.
+ */
 export function createBindings(
   kernels: readonly Kernel[],
   tensors: Tensors,
   freshName: (hint: string) => string,
+  bindsScratch: boolean,
 ): Bindings {
   const bindings = new Map<string, { binding: Binding; tensor: number }>();
   const outputs = kernels.flatMap((kernel) => kernel.outputs.map(({ tensor }) => tensor));
@@ -41,7 +45,8 @@ export function createBindings(
     const found = bindings.get(key);
     const tensor = tensors.get(id);
     if (!tensor) throw new InvariantError(`tensor ${id} is not stored`);
-    const length = storageLength(tensor);
+    const { storage } = tensor;
+    const length = storageLength(tensor) / (storage.kind === "scratch" ? storage.chunks : 1);
     if (found) {
       if (length > found.binding.length) bindings.set(key, { binding: { ...found.binding, length }, tensor: id });
       return found.binding.name;
@@ -51,6 +56,7 @@ export function createBindings(
     bindings.set(key, { binding: { name, type: tensor.type, access, length }, tensor: id });
     return name;
   };
-  outputs.filter((id) => tensors.get(id)?.storage.kind !== "scratch").forEach(bind);
+  if (bindsScratch) outputs.forEach(bind);
+  else outputs.filter((id) => tensors.get(id)?.storage.kind !== "scratch").forEach(bind);
   return { bind, all: () => [...bindings.values()] };
 }

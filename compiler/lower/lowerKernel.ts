@@ -36,8 +36,8 @@ export interface LoweredKernel {
 interface Shared {
   readonly names: Names;
   readonly bindings: Bindings;
-  /** Scratch that holds the current chunk of a tensor. */
-  readonly chunks: Map<number, Scratch>;
+  /** Scratch that holds the current chunk of a tensor; undefined where a caller gives it. */
+  readonly chunks: Map<number, Scratch> | undefined;
 }
 
 interface Part {
@@ -47,7 +47,15 @@ interface Part {
 }
 
 export function lowerKernel(input: LoweringInput): LoweredKernel {
-  const shared = share([input]);
+  return lowerAlone(input, share([input]));
+}
+
+/** A kernel of a chain as a nest of its own, which is given what lies in the chain's scratch. */
+export function lowerMember(input: LoweringInput): LoweredKernel {
+  return lowerAlone(input, share([input], true));
+}
+
+function lowerAlone(input: LoweringInput, shared: Shared): LoweredKernel {
   const { body, workgroups, scratch } = lowerPart(input, shared, workgroupName);
   return finish(shared, { ...headOf(input), lanes: input.schedule.lanes, workgroups, scratch, body });
 }
@@ -58,9 +66,41 @@ export function lowerKernel(input: LoweringInput): LoweredKernel {
  */
 export function lowerChained(inputs: Run, head: Head): LoweredKernel {
   const shared = share(inputs);
-  const { body, workgroups, scratch: own } = lowerRun(inputs, shared, workgroupName);
-  const scratch = [...shared.chunks.values(), ...own];
+  const { body, workgroups, scratch } = lowerRun(inputs, shared, workgroupName);
   return finish(shared, { ...head, lanes: lanesOf(inputs, head), workgroups, scratch, body });
+}
+
+/** The same as calls of nests, `members`, which other chains call as well. */
+export function callChained(inputs: Run, members: readonly LoweredKernel[], head: Head): LoweredKernel {
+  const shared = share(inputs);
+  const bufferOf = (id: number): string => {
+    const tensor = inputs[0]?.tensors.get(id);
+    return tensor?.storage.kind === "scratch"
+      ? chunkOf(shared, tensor, tensor.storage.chunks)
+      : shared.bindings.bind(id);
+  };
+  const workgroups = sameOf(
+    members.map(({ nest }) => nest.workgroups),
+    head,
+  );
+  const body = members.flatMap(({ nest, tensors }, i): Statement[] => [
+    ...beginning(inputs, i),
+    { kind: "call", nest, buffers: tensors.map(bufferOf) },
+  ]);
+  return finish(shared, { ...head, lanes: lanesOf(inputs, head), workgroups, scratch: [], body });
+}
+
+/** What stands between a kernel of a chain and the one before. */
+function beginning(inputs: Run, i: number): Statement[] {
+  const name: Statement = { kind: "comment", text: inputs[i]?.name ?? "" };
+  return i === 0 ? [name] : [{ kind: "barrier" }, name];
+}
+
+/** The number of chunks, which all kernels of a chain are cut into. */
+function sameOf([first = 1, ...others]: readonly number[], { name }: Pick<Head, "name">): number {
+  if (others.some((other) => other !== first))
+    throw new InvariantError(`${name}: kernels of a chain have different numbers of chunks`);
+  return first;
 }
 
 type Run = readonly LoweringInput[];
@@ -75,14 +115,11 @@ function lanesOf(inputs: Run, { name }: Head): number {
 
 function lowerRun(inputs: Run, shared: Shared, workgroup: string): Part {
   const parts = inputs.map((input) => lowerPart(input, shared, workgroup));
-  const [workgroups = 1] = parts.map((part) => part.workgroups);
-  if (parts.some((part) => part.workgroups !== workgroups))
-    throw new InvariantError(`${inputs[0]?.name}: kernels of a chain have different numbers of chunks`);
-  const body = parts.flatMap((part, i): Statement[] => [
-    ...(i > 0 ? [{ kind: "barrier" } as const] : []),
-    { kind: "comment", text: inputs[i]?.name ?? "" },
-    ...part.body,
-  ]);
+  const workgroups = sameOf(
+    parts.map((part) => part.workgroups),
+    { name: inputs[0]?.name ?? "" },
+  );
+  const body = parts.flatMap((part, i): Statement[] => [...beginning(inputs, i), ...part.body]);
   return { body, workgroups, scratch: parts.flatMap((part) => part.scratch) };
 }
 
@@ -107,7 +144,7 @@ export function lowerTogether(runs: readonly Run[], head: Head): LoweredKernel {
     start += part.workgroups;
     return { kind: "if", condition, body: [{ kind: "letIndex", variable: place, value }, ...part.body] };
   });
-  const scratch = [...shared.chunks.values(), ...parts.flatMap((part) => part.scratch)];
+  const scratch = parts.flatMap((part) => part.scratch);
   return finish(shared, { ...head, lanes, workgroups, scratch, body });
 }
 
@@ -115,24 +152,26 @@ function headOf({ name, header }: LoweringInput): Head {
   return { name, header };
 }
 
-function share(inputs: readonly LoweringInput[]): Shared {
+function share(inputs: readonly LoweringInput[], isMember = false): Shared {
   const names = createNames([workgroupName, laneName, subgroupLaneName]);
   const tensors = inputs[0]?.tensors ?? new Map();
   return {
     names,
-    chunks: new Map(),
+    chunks: isMember ? undefined : new Map(),
     bindings: createBindings(
       inputs.map(({ kernel }) => kernel),
       tensors,
       names.fresh,
+      isMember,
     ),
   };
 }
 
-function finish({ bindings }: Shared, nest: Omit<LoopNest, "bindings">): LoweredKernel {
+function finish({ bindings, chunks }: Shared, nest: Omit<LoopNest, "bindings">): LoweredKernel {
   const bound = bindings.all();
+  const scratch = [...(chunks?.values() ?? []), ...nest.scratch];
   return {
-    nest: { ...nest, bindings: bound.map(({ binding }) => binding) },
+    nest: { ...nest, scratch, bindings: bound.map(({ binding }) => binding) },
     tensors: bound.map(({ tensor }) => tensor),
   };
 }
@@ -148,12 +187,13 @@ function tileProduct(axes: readonly string[], places: ReadonlyMap<string, readon
   return points.map((point, number) => ({ ...point, number }));
 }
 
-/** The scratch behind a tensor that lies in chunks. */
-function chunkScratch({ chunks, names }: Shared, tensor: StoredTensor, count: number): Scratch {
+/** Where the current chunk of a tensor lies. */
+function chunkOf({ chunks, names, bindings }: Shared, tensor: StoredTensor, count: number): string {
+  if (!chunks) return bindings.bind(tensor.id);
   const found = chunks.get(tensor.id);
   const made = found ?? { name: names.fresh(identifier(tensor.label)), length: storageLength(tensor) / count };
   chunks.set(tensor.id, made);
-  return made;
+  return made.name;
 }
 
 function createResolver(
@@ -170,9 +210,9 @@ function createResolver(
       if (!tensor) throw new InvariantError(`tensor ${id} is not stored`);
       if (tensor.storage.kind === "scratch") {
         const { chunks } = tensor.storage;
-        const { name, length } = chunkScratch(shared, tensor, chunks);
         const whole = indexOf(offset(coordinates, storageStrides(tensor)));
-        return { buffer: name, index: subtract(whole, multiply(index(variable(workgroup, chunks)), length)) };
+        const start = multiply(index(variable(workgroup, chunks)), storageLength(tensor) / chunks);
+        return { buffer: chunkOf(shared, tensor, chunks), index: subtract(whole, start) };
       }
       return { buffer: bind(id), index: indexOf(offset(coordinates, storageStrides(tensor))) };
     },

@@ -43,31 +43,28 @@ export function interpretNest(
   options: { readonly subgroupSize?: number } = {},
 ): void {
   verifyNest(nest);
-  const slots = slotsOf(nest);
-  const machine: Machine = {
-    nest,
-    slots,
-    memories: memoriesOf(nest, buffers),
-    lanes: Array.from({ length: nest.lanes }, (_, number) => {
-      return { number, values: new Float64Array(slots.size), loads: new Map() };
-    }),
-    subgroupSize: options.subgroupSize ?? 0,
-    clock: { epoch: 0, first: 0 },
-    loading: new Set(),
-    workgroup: 0,
-    statement: undefined,
-  };
+  const { subgroupSize = 0 } = options;
+  const clock = { epoch: 0, first: 0 };
+  const machine = createMachine({ nest, subgroupSize, clock, memories: memoriesOf(nest, buffers) });
   const body = compileBody(machine, nest.body);
   for (let workgroup = 0; workgroup < nest.workgroups; workgroup++) {
+    clock.first = ++clock.epoch;
     startWorkgroup(machine, workgroup);
+    machine.memories.forEach(forgetScratch);
     body(machine.lanes);
   }
 }
 
+function createMachine(parts: Pick<Machine, "nest" | "memories" | "subgroupSize" | "clock">): Machine {
+  const slots = slotsOf(parts.nest);
+  const lanes = Array.from({ length: parts.nest.lanes }, (_, number) => {
+    return { number, values: new Float64Array(slots.size), loads: new Map() };
+  });
+  return { ...parts, slots, lanes, loading: new Set(), workgroup: 0, statement: undefined };
+}
+
 function startWorkgroup(machine: Machine, workgroup: number): void {
   machine.workgroup = workgroup;
-  machine.clock.first = ++machine.clock.epoch;
-  machine.memories.forEach(forgetScratch);
   for (const lane of machine.lanes) {
     lane.values[slot(machine, workgroupName)] = workgroup;
     lane.values[slot(machine, laneName)] = lane.number;
@@ -171,11 +168,29 @@ function compileStatement(machine: Machine, statement: Statement): Step {
       return () => {
         machine.clock.epoch++;
       };
+    case "call":
+      return compileCall(machine, statement);
     case "reduceLanes":
       return reduceLanes(machine, statement.operator, statement.names);
     case "comment":
       return () => {};
   }
+}
+
+/** Runs the other nest over the caller's memories, the same lanes at the same time. */
+function compileCall(machine: Machine, { nest, buffers }: Extract<Statement, { kind: "call" }>): Step {
+  const scratch = memoriesOf({ ...nest, bindings: [] }, {});
+  const given = nest.bindings.map(({ name, length }, i): [string, Memory] => {
+    return [name, { ...memory(machine, buffers[i] ?? ""), name, length }];
+  });
+  const { subgroupSize, clock } = machine;
+  const called = createMachine({ nest, subgroupSize, clock, memories: new Map([...given, ...scratch]) });
+  const body = compileBody(called, nest.body);
+  return () => {
+    startWorkgroup(called, machine.workgroup);
+    scratch.forEach(forgetScratch);
+    body(called.lanes);
+  };
 }
 
 /** All lanes evaluate before any lane's value changes: a broadcast sees its operand as it was. */

@@ -92,6 +92,11 @@ export type Statement =
       readonly where?: Condition } // prettier-ignore
   /** All lanes of the workgroup have finished what is before, scratch writes included. Nothing to do in WebAssembly. */
   | { readonly kind: "barrier" }
+  /**
+   * What another nest does in the workgroup of the same number: its bindings are these buffers of the caller, in their
+   * order, its scratch is its own. For all lanes together (WebAssembly only).
+   */
+  | { readonly kind: "call"; readonly nest: LoopNest; readonly buffers: readonly string[] }
   /** Each named variable becomes its sum (or maximum) over all lanes of the workgroup, the same in every lane. */
   | { readonly kind: "reduceLanes"; readonly operator: "add" | "maximum"; readonly names: readonly string[] }
   | { readonly kind: "comment"; readonly text: string };

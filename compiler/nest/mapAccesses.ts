@@ -1,5 +1,8 @@
-/** Rewrites every load and store of a nest: where each buffer's element really lies. */
-import type { Index } from "./integer.ts";
+/**
+ * Rewrites every load and store of a nest: where each buffer's element really lies. A call names whole buffers: they may
+ * be given other names, which are asked for by their first elements.
+ */
+import { type Index, index } from "./integer.ts";
 import type { Condition, Expression, Statement } from "./loopNest.ts";
 
 export type MapAccess = (buffer: string, index: Index) => { readonly buffer: string; readonly index: Index };
@@ -61,6 +64,8 @@ export function mapAccesses(statements: readonly Statement[], access: MapAccess)
         const store = { ...of, ...access(of.buffer, of.index), value: mapExpression(of.value, access) };
         return of.where ? { ...store, where: mapCondition(of.where, access) } : store;
       }
+      case "call":
+        return { ...of, buffers: of.buffers.map((buffer) => access(buffer, index(0)).buffer) };
       case "letIndex":
       case "barrier":
       case "reduceLanes":

@@ -51,11 +51,20 @@ export function printStatement(statement: Statement, indent = ""): string[] {
     }
     case "barrier":
       return [`${indent}barrier`];
+    case "call":
+      return printCall(statement, indent);
     case "reduceLanes":
       return [`${indent}${statement.operator === "add" ? "sum" : "maximum"} over lanes: ${statement.names.join(", ")}`];
     case "comment":
       return [`${indent}# ${statement.text}`];
   }
+}
+
+/** The statements of the nest that is called, below what its buffers are here. */
+function printCall({ nest, buffers }: Extract<Statement, { kind: "call" }>, indent: string): string[] {
+  const given = nest.bindings.map(({ name }, i) => (name === buffers[i] ? name : `${name} = ${buffers[i]}`));
+  const scratch = nest.scratch.map(({ name, length }) => `${indent}  scratch ${name}: f32[${length}]`);
+  return [`${indent}call with ${given.join(", ")}`, ...scratch, ...printStatements(nest.body, `${indent}  `)];
 }
 
 const symbols: Readonly<Record<BinaryOperator, string | undefined>> = {

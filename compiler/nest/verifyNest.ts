@@ -71,6 +71,10 @@ function buffersOf({ bindings, scratch }: LoopNest): Map<string, Buffer> {
 export function storedBuffers(statements: readonly Statement[], into = new Set<string>()): Set<string> {
   for (const statement of statements) {
     if (statement.kind === "store") into.add(statement.buffer);
+    if (statement.kind === "call")
+      statement.nest.bindings.forEach(({ access }, i) => {
+        if (access === "readwrite") into.add(statement.buffers[i] ?? "");
+      });
     if (statement.kind === "loop" || statement.kind === "if") storedBuffers(statement.body, into);
   }
   return into;
@@ -161,6 +165,8 @@ function checkStatement(checker: Checker, statement: Statement): void {
       return checkStore(checker, statement);
     case "barrier":
       return demand(checker, checker.uniform, () => "a barrier needs all lanes: it is inside a lane's own `if`");
+    case "call":
+      return checkCall(checker, statement);
     case "reduceLanes":
       demand(checker, checker.uniform, () => "a reduction over lanes needs all lanes: it is inside a lane's own `if`");
       demand(checker, statement.names.length > 0, () => "a reduction over lanes must name a variable");
@@ -173,6 +179,23 @@ function checkStatement(checker: Checker, statement: Statement): void {
 
 function integer({ minimum, maximum }: Variable, uniform: boolean): Entity {
   return { kind: "integer", minimum, maximum, uniform };
+}
+
+function checkCall(checker: Checker, { nest, buffers }: Extract<Statement, { kind: "call" }>): void {
+  const { nest: caller } = checker;
+  demand(checker, checker.scopes.length === 2, () => "a call stands in no loop and no `if`");
+  const alike = nest.lanes === caller.lanes && nest.workgroups === caller.workgroups;
+  demand(checker, alike, () => `${nest.name} has other lanes or workgroups`);
+  demand(checker, buffers.length === nest.bindings.length, () => `${nest.name} is given ${buffers.length} buffers`);
+  nest.bindings.forEach(({ name, type, length, access }, i) => {
+    const given = checker.buffers.get(buffers[i] ?? "");
+    demand(checker, given !== undefined, () => `there is no buffer ${buffers[i]}`);
+    demand(checker, given.type === type && given.length >= length, () => `${buffers[i]} is no ${name} of ${nest.name}`);
+    demand(checker, given.writable || access === "read", () => `${buffers[i]} is written by ${nest.name}`);
+  });
+  const { statement } = checker;
+  verifyNest(nest);
+  checker.statement = statement;
 }
 
 function checkVariable(checker: Checker, name: string): void {

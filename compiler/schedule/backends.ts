@@ -42,6 +42,8 @@ export interface Backend<T extends Target = Target> {
   ) => readonly Chain[];
   /** What only a chain reads lies in scratch. */
   readonly scratchInChains: boolean;
+  /** Kernels of chains are functions of their own, which several chains call. */
+  readonly callsInChains: boolean;
 }
 
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
@@ -57,6 +59,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
     candidates: (kernel, tensors, _, chunks) => candidatesForWasm(kernel, tensors, chunks),
     chain: planChains,
     scratchInChains: true,
+    callsInChains: true,
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
@@ -73,6 +76,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
         .map(({ schedule }) => schedule),
     chain: chainsForWgsl,
     scratchInChains: false,
+    callsInChains: false,
   },
 };
 

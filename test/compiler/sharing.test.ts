@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { compile, type Compilation } from "../../compiler/compile.ts";
 import { printNest } from "../../compiler/nest/printNest.ts";
-import type { LoopNest } from "../../compiler/nest/loopNest.ts";
+import type { LoopNest, Statement } from "../../compiler/nest/loopNest.ts";
 import { checkText } from "../../language/index.ts";
 import { targets } from "../support/targets.ts";
 
@@ -33,6 +33,18 @@ function withoutNames(nest: LoopNest): string {
   });
 }
 
+/** A nest and those that it calls, each with its own names. */
+function textsOf(nest: LoopNest): string[] {
+  const called: LoopNest[] = [];
+  const body = nest.body.map((statement): Statement => {
+    if (statement.kind !== "call") return statement;
+    called.push(statement.nest);
+    const bindings = statement.nest.bindings.map((binding, i) => ({ ...binding, name: `given${i}` }));
+    return { ...statement, nest: { ...statement.nest, bindings, scratch: [], body: [] } };
+  });
+  return [withoutNames({ ...nest, body }), ...called.map(withoutNames)];
+}
+
 const samples = {
   "a chain of equal layers": "repeat 4 { conv 8@3x3 pad same bias off -> bn -> relu }",
   "layers that differ in an attribute alone":
@@ -51,7 +63,7 @@ describe.each(["wasm", "a software GPU", "a GPU"] as const)("for %s", (target) =
     some.forEach((nest, i) => {
       const other = others[i];
       if (!other) throw new Error("a nest is missing");
-      expect(withoutNames(nest)).toBe(withoutNames(other));
+      expect(textsOf(nest)).toEqual(textsOf(other));
       expect(nest.bindings.map(({ length, access, type }) => ({ length, access, type }))).toEqual(
         other.bindings.map(({ length, access, type }) => ({ length, access, type })),
       );
@@ -67,4 +79,13 @@ test("equal layers of a deep network add no kernels", () => {
     return new Set(step?.dispatches.map(({ lowered }) => lowered.nest.body)).size;
   };
   expect(bodies(12)).toBeLessThanOrEqual(bodies(8) + 2);
+});
+
+test("chains of different lengths call the same kernels", () => {
+  const { programs } = compiled(samples["a chain of equal layers"], "wasm", true);
+  const calls = programs
+    .flatMap(({ dispatches }) => dispatches.flatMap(({ lowered }) => lowered.nest.body))
+    .flatMap((statement) => (statement.kind === "call" ? [statement.nest.body] : []));
+  expect(calls.length).toBeGreaterThan(10);
+  expect(new Set(calls).size).toBeLessThan(0.8 * calls.length);
 });

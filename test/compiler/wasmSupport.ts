@@ -38,7 +38,7 @@ export async function instantiateNest(
   buffers: Record<string, NestBuffer>,
   relaxedSimd: boolean,
 ): Promise<{ run: () => void; read: () => void; memory: WasmMemory }> {
-  const { modules, scratchBytes } = printWasmModule([nest], { relaxedSimd });
+  const { modules, kernels, tableLength, scratchBytes } = printWasmModule([nest], { relaxedSimd });
   const module = modules[0] ?? new Uint8Array();
   const arrays = nest.bindings.map(({ name }) => {
     const array = buffers[name];
@@ -55,9 +55,9 @@ export async function instantiateNest(
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     new Uint8Array(memory.buffer, address, array.byteLength).set(bytes);
   });
-  const instance = new webAssembly.Instance(await webAssembly.compile(module), { env: { memory } });
-  const table = instance.exports["kernels"] as { get(index: number): unknown };
-  const kernel = table.get(0) as (workgroup: number, bindings: number, scratch: number) => void;
+  const table = new webAssembly.Table({ element: "anyfunc", initial: tableLength });
+  new webAssembly.Instance(await webAssembly.compile(module), { env: { memory, kernels: table } });
+  const kernel = table.get(kernels[0] ?? 0) as (workgroup: number, bindings: number, scratch: number) => void;
   return {
     memory,
     run: () => {

@@ -178,11 +178,11 @@ function functionBody(code: Code, { locals, code: body }: WasmFunction): void {
 
 const largestMemoryPages = 65536;
 
-/** All import the shared memory `env.memory`. */
+/** All import the shared memory `env.memory` and the table `env.kernels`. */
 export interface WasmModule {
   readonly functions: readonly WasmFunction[];
-  /** The table `kernels`: exported with the functions of these numbers, or imported from `env`. */
-  readonly table: { readonly exported: readonly number[] } | "imported";
+  /** How many functions, the first ones, go into the table, and from which place on. */
+  readonly table: { readonly from: number; readonly count: number };
   /** Exported functions, by name. */
   readonly exports: Readonly<Record<string, number>>;
 }
@@ -200,30 +200,26 @@ function collectTypes(functions: readonly WasmFunction[]): { types: readonly Fun
   return { types: found, numbers };
 }
 
-function importSection(code: Code, table: WasmModule["table"]): void {
-  unsigned(code, table === "imported" ? 2 : 1);
+function importSection(code: Code): void {
+  unsigned(code, 2);
   text(code, "env");
   text(code, "memory");
   append(code, [2, 3]);
   unsigned(code, 1);
   unsigned(code, largestMemoryPages);
-  if (table !== "imported") return;
   text(code, "env");
   text(code, "kernels");
   append(code, [1, 0x70, 0, 0]);
 }
 
-function exportSection(code: Code, { table, exports }: WasmModule): void {
+function exportSection(code: Code, { exports }: WasmModule): void {
   const entries = Object.entries(exports);
-  unsigned(code, entries.length + (table === "imported" ? 0 : 1));
+  unsigned(code, entries.length);
   for (const [name, number] of entries) {
     text(code, name);
     byte(code, 0);
     unsigned(code, number);
   }
-  if (table === "imported") return;
-  text(code, "kernels");
-  append(code, [1, 0]);
 }
 
 /** Types that only calls through the table use stand behind those of the functions. */
@@ -241,23 +237,19 @@ export function encodeModule(module: WasmModule, callTypes: readonly FunctionTyp
       types(code, results);
     }
   });
-  section(binary, 2, (code) => importSection(code, table));
+  section(binary, 2, importSection);
   section(binary, 3, (code) => {
     unsigned(code, all.numbers.length);
     for (const number of all.numbers) unsigned(code, number);
   });
-  if (table !== "imported")
-    section(binary, 4, (code) => {
-      append(code, [1, 0x70, 0]);
-      unsigned(code, table.exported.length);
-    });
   section(binary, 7, (code) => exportSection(code, module));
-  if (table !== "imported")
-    section(binary, 9, (code) => {
-      append(code, [1, 0, 0x41, 0, 0x0b]);
-      unsigned(code, table.exported.length);
-      for (const number of table.exported) unsigned(code, number);
-    });
+  section(binary, 9, (code) => {
+    append(code, [1, 0]);
+    i32(code, table.from);
+    op(code, "end");
+    unsigned(code, table.count);
+    for (let number = 0; number < table.count; number++) unsigned(code, number);
+  });
   section(binary, 10, (code) => {
     unsigned(code, functions.length);
     for (const item of functions) functionBody(code, item);

@@ -71,6 +71,7 @@ export function isForFirstLane({ condition, body }: If, isVaryingIndex: (index: 
         return of.body.every(ofStatement);
       case "if":
         return ofCondition(of.condition) && of.body.every(ofStatement);
+      case "call":
       case "reduceLanes":
         return false;
       case "barrier":

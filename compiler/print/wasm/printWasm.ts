@@ -1,21 +1,22 @@
 /**
- * The WebAssembly printer: loop nests become one module of SIMD kernels.
+ * The WebAssembly printer: loop nests become modules of SIMD kernels.
  *
- * In: loop nests of 1 or 4 lanes. Out: modules that import the shared memory `env.memory` and export a table `kernels` each:
- * functions (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32
- * addresses of the nest's bindings, `scratch` at `scratchBytes` of the calling thread's own memory. What holds: kernels
- * read at most 60 bytes before and after a binding and write nothing outside of it. The caller keeps all bindings and
- * the scratch above `lowestAddress` (8192).
+ * In: loop nests of 1 or 4 lanes. Out: modules that import the shared memory `env.memory` and the table `env.kernels`, into
+ * which they put functions (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32 addresses of the
+ * nest's bindings, `scratch` at `scratchBytes` of the calling thread's own memory. What holds: kernels read at most 60 bytes
+ * before and after a binding and write nothing outside of it. The caller keeps all bindings and the scratch above
+ * `lowestAddress` (8192).
  */
+import { InvariantError } from "../../invariantError.ts";
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
-import { mapAccesses } from "../../nest/mapAccesses.ts";
-
 import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
-import type { WasmCode, WasmKernelPlace } from "./code.ts";
+import { calledBy } from "./calls.ts";
+import type { WasmCode } from "./code.ts";
 import { type HelperName, makeHelper } from "./helpers.ts";
 import type { ValueType } from "./opcodes.ts";
-import { type Block, type KernelPrinter, parameter, type Place } from "./state.ts";
+import { layOutScratch, type ScratchLayout } from "./scratchLayout.ts";
+import { type Block, type Calls, type KernelPrinter, parameter, type Place } from "./state.ts";
 import { printStatements } from "./statements.ts";
 
 export { lowestAddress } from "./integers.ts";
@@ -26,8 +27,6 @@ export interface WasmOptions {
 }
 
 export const kernelType = { parameters: ["i32", "i32", "i32"], results: [] } as const;
-/** Bytes between scratch arrays, which vector loads may run into. */
-const scratchSlack = 64;
 
 /** Prints all nests as one module. Throws an `InvariantError` for a nest that has no WebAssembly form. */
 export function printWasmModule(nests: readonly LoopNest[], options: WasmOptions): WasmCode {
@@ -45,37 +44,44 @@ export interface ModulePrinter {
 /** Prints nests as they come, as modules of at most so many different kernels, which an engine can compile meanwhile. */
 export function createModulePrinter(options: WasmOptions, kernelsAModule: number): ModulePrinter {
   const modules: Uint8Array[] = [];
-  const kernels: WasmKernelPlace[] = [];
+  const kernels: number[] = [];
   // Equal kernels have one body, which is printed once.
-  const places = new Map<LoopNest["body"], WasmKernelPlace>();
+  const places = new Map<LoopNest["body"], number>();
   let open: LoopNest[] = [];
   let scratchBytes = 0;
+  const placeOf = ({ body, name }: LoopNest): number => {
+    const place = places.get(body);
+    if (place === undefined) throw new InvariantError(`${name} is called and not printed`);
+    return place;
+  };
   const close = (): Uint8Array => {
     const helpers = createHelpers(open.length, options);
     const functions = open.map((nest) => {
       const scratch = layOutScratch(nest);
       scratchBytes = Math.max(scratchBytes, scratch.bytes);
-      return printKernel(nest, scratch.places, options, helpers.numberOf);
+      return printKernel(nest, scratch, { ...options, placeOf, helper: helpers.numberOf });
     });
-    const table = { exported: functions.map((_, place) => place) };
+    const table = { from: places.size - open.length, count: open.length };
     const bytes = encodeModule({ functions: [...functions, ...helpers.functions()], table, exports: {} });
     modules.push(bytes);
     open = [];
     return bytes;
   };
+  const enter = (nest: LoopNest): void => {
+    if (places.has(nest.body)) return;
+    for (const called of calledBy(nest.body)) enter(called);
+    places.set(nest.body, places.size);
+    open.push(nest);
+  };
   return {
     add(nest) {
-      const found = places.get(nest.body);
-      const place = found ?? { module: modules.length, place: open.length };
-      kernels.push(place);
-      if (found) return undefined;
-      places.set(nest.body, place);
-      open.push(nest);
+      enter(nest);
+      kernels.push(placeOf(nest));
       return open.length >= kernelsAModule ? close() : undefined;
     },
     finish() {
       if (open.length > 0 || modules.length === 0) close();
-      return { modules, kernels, scratchBytes };
+      return { modules, tableLength: places.size, kernels, scratchBytes };
     },
   };
 }
@@ -95,73 +101,24 @@ function createHelpers(first: number, options: WasmOptions) {
   return { numberOf, functions: () => made };
 }
 
-/** Statements of the nest's body between which an array is used. */
-interface Lifetime {
-  first: number;
-  last: number;
+interface KernelOptions extends WasmOptions {
+  readonly helper: (name: HelperName) => number;
+  readonly placeOf: Calls["placeOf"];
 }
 
-function lifetimes({ body, scratch }: LoopNest): ReadonlyMap<string, Lifetime> {
-  const found = new Map<string, Lifetime>();
-  const names = new Set(scratch.map(({ name }) => name));
-  body.forEach((statement, at) => {
-    mapAccesses([statement], (buffer, index) => {
-      const known = found.get(buffer);
-      if (known) known.last = at;
-      else if (names.has(buffer)) found.set(buffer, { first: at, last: at });
-      return { buffer, index };
-    });
-  });
-  return found;
-}
-
-/** Displacements of the scratch arrays in the thread's memory: arrays that are not used at a time share it. */
-function layOutScratch(nest: LoopNest): { places: ReadonlyMap<string, number>; bytes: number } {
-  const lives = lifetimes(nest);
-  const placed: { readonly start: number; readonly end: number; readonly life: Lifetime }[] = [];
-  const places = new Map<string, number>();
-  let bytes = 0;
-  for (const { name, length } of nest.scratch) {
-    const life = lives.get(name);
-    if (!life) continue;
-    const taken = placed
-      .filter((other) => other.life.first <= life.last && life.first <= other.life.last)
-      .toSorted((a, b) => a.start - b.start);
-    const size = Math.ceil((4 * length) / scratchSlack) * scratchSlack + scratchSlack;
-    let start = scratchSlack;
-    for (const other of taken) {
-      if (other.start - start >= size) break;
-      start = Math.max(start, other.end);
-    }
-    placed.push({ start, end: start + size, life });
-    places.set(name, start);
-    bytes = Math.max(bytes, start + size);
-  }
-  return { places, bytes };
-}
-
-type ScratchPlaces = ReadonlyMap<string, number>;
-
-function printKernel(
-  nest: LoopNest,
-  scratch: ScratchPlaces,
-  options: WasmOptions,
-  helper: (name: HelperName) => number,
-): WasmFunction {
+function printKernel(nest: LoopNest, scratch: ScratchLayout, options: KernelOptions): WasmFunction {
   const analysis = analyse(nest);
-  const first = printOnce(nest, scratch, analysis, options, helper, new Map());
+  const first = printOnce(nest, scratch, analysis, options, new Map());
   // Addresses below their pointers: print again with pointers that start low enough.
-  const { locals, code } =
-    first.lowest.size > 0 ? printOnce(nest, scratch, analysis, options, helper, first.lowest) : first;
+  const { locals, code } = first.lowest.size > 0 ? printOnce(nest, scratch, analysis, options, first.lowest) : first;
   return { type: kernelType, locals, code };
 }
 
 function printOnce(
   nest: LoopNest,
-  scratch: ScratchPlaces,
+  scratch: ScratchLayout,
   analysis: Analysis,
-  { relaxedSimd }: WasmOptions,
-  helper: (name: HelperName) => number,
+  { relaxedSimd, helper, placeOf }: KernelOptions,
   knownLowest: ReadonlyMap<string, number>,
 ) {
   const locals: ValueType[] = [...kernelType.parameters];
@@ -178,6 +135,7 @@ function printOnce(
     relaxedSimd,
     helper,
     places: placeBuffers(nest, scratch, locals, block),
+    calls: { frame: scratch.frame, scratch: scratch.called, placeOf },
     fences: 0,
     blocks: [block],
     locals,
@@ -196,7 +154,7 @@ function printOnce(
 /** Loads the bindings' addresses into locals. */
 function placeBuffers(
   nest: LoopNest,
-  scratch: ScratchPlaces,
+  scratch: ScratchLayout,
   locals: ValueType[],
   { code }: Block,
 ): ReadonlyMap<string, Place> {
@@ -213,7 +171,7 @@ function placeBuffers(
       type: "f32",
       length,
       local: parameter.scratch,
-      displacement: scratch.get(name) ?? 0,
+      displacement: scratch.places.get(name) ?? 0,
     });
   return places;
 }

@@ -48,6 +48,15 @@ export interface Column {
   readonly offset: number;
 }
 
+/** How the kernel calls others. */
+export interface Calls {
+  /** Displacements in the thread's memory: of the addresses that are handed over, and of what the other may use. */
+  readonly frame: number;
+  readonly scratch: number;
+  /** Where in the table a nest's function is. */
+  readonly placeOf: (nest: LoopNest) => number;
+}
+
 export interface KernelPrinter {
   readonly nest: LoopNest;
   readonly analysis: Analysis;
@@ -55,6 +64,7 @@ export interface KernelPrinter {
   /** The number of a helper function. */
   readonly helper: (name: HelperName) => number;
   readonly places: ReadonlyMap<string, Place>;
+  readonly calls: Calls;
   readonly blocks: Block[];
   /** Number of fences so far. */
   fences: number;

@@ -3,6 +3,7 @@
  */
 import type { Expression, Statement } from "../../nest/loopNest.ts";
 import { printStoredTogether, storedTogether } from "./blockStores.ts";
+import { printCall } from "./calls.ts";
 import { planColumns } from "./columns.ts";
 import { appendCode, byte, i32, op, shuffle } from "./assembler.ts";
 import { decide, localOf, pushMask, pushScalar, pushTruth, pushVector } from "./expressions.ts";
@@ -70,6 +71,8 @@ function printStatement(printer: KernelPrinter, statement: Statement): void {
       return printCondition(printer, statement);
     case "store":
       return printStore(printer, statement);
+    case "call":
+      return printCall(printer, statement);
     case "reduceLanes":
       if (printer.nest.lanes > 1) for (const name of statement.names) reduceLanes(printer, statement.operator, name);
       return;

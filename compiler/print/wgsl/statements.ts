@@ -1,6 +1,7 @@
 /**
  * Statements in WGSL: blocks, loops, conditions, reductions over lanes.
  */
+import { InvariantError } from "../../invariantError.ts";
 import type { Statement } from "../../nest/loopNest.ts";
 import { printCondition, printExpression } from "./expressions.ts";
 import type { ReductionName } from "./helpers.ts";
@@ -75,6 +76,8 @@ function printStatement(printer: Printer, statement: Statement): void {
       forgetAtBarrier(printer);
       emit(printer, ...barrierLines(printer));
       return closeHead(innermost(printer));
+    case "call":
+      throw new InvariantError(`${printer.nest.name}: a WGSL kernel calls no other`);
     case "reduceLanes":
       return printReduction(printer, statement.operator, statement.names);
     case "comment":

@@ -41,6 +41,7 @@ export const control = {
 
 /** Byte offsets in a dispatch's entry. */
 export const DispatchField = {
+  /** Its place in the table. */
   kernel: 0,
   workgroups: 4,
   /** Address of the addresses of its bindings. */
@@ -82,7 +83,7 @@ export function makeDriver(): Uint8Array {
   return encodeModule(
     {
       functions: [{ type: { parameters: ["i32"], results: ["i32"] }, locals, code }],
-      table: "imported",
+      table: { from: 0, count: 0 },
       exports: { run: 0 },
     },
     [kernelType],

@@ -70,13 +70,14 @@ export function layOut(plan: ExecutionPlan, threads: number): SessionLayout {
         words.set((bindings[i] ?? 0) + 4 * b, (buffers[buffer] ?? 0) + offset),
       );
       const workgroups = plan.kernels[dispatch.kernel]?.workgroups ?? 0;
+      const place = plan.wasm?.kernels[dispatch.kernel] ?? 0;
       const isLast = i === dispatches.length - 1;
       for (const [address, next, first] of [
         [table + i * dispatchBytes, isLast ? 0 : table + (i + 1) * dispatchBytes, table],
         [single + i * dispatchBytes, 0, single + i * dispatchBytes],
       ] as const) {
         kernels.set(address, dispatch.kernel);
-        setEntry(words, address, { kernel: dispatch.kernel, workgroups, bindings: bindings[i] ?? 0, next, first });
+        setEntry(words, address, { kernel: place, workgroups, bindings: bindings[i] ?? 0, next, first });
       }
     });
   return {

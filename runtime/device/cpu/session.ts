@@ -61,7 +61,7 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
     session: number,
     memory,
     modules: compiled,
-    kernels: wasm.kernels,
+    tableLength: wasm.tableLength,
     driver,
     scratch: layout.scratch[thread] ?? 0,
   }));

@@ -13,6 +13,11 @@ export interface WasmMemory {
   grow(pages: number): number;
 }
 
+/** Functions, by their places. */
+export interface WasmTable {
+  get(place: number): unknown;
+}
+
 export interface WasmInstance {
   readonly exports: Readonly<Record<string, unknown>>;
 }
@@ -21,6 +26,7 @@ export interface WebAssemblyApi {
   validate(bytes: Uint8Array): boolean;
   compile(bytes: Uint8Array): Promise<WasmModuleObject>;
   readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => WasmMemory;
+  readonly Table: new (options: { element: "anyfunc"; initial: number }) => WasmTable;
   readonly Instance: new (module: WasmModuleObject, imports: Record<string, Record<string, unknown>>) => WasmInstance;
 }
 

@@ -4,7 +4,6 @@
  * In: messages of `Command`, announced by a change of the signal word, since the thread sleeps in `Atomics.wait` and
  * not in its event loop. Out: messages of `Reply`. What holds: a thread that fails stops the others before it says so.
  */
-import type { WasmKernelPlace } from "../../../compiler/print/wasm/code.ts";
 import { control, outcome } from "./driver.ts";
 import type { WasmMemory, WasmModuleObject } from "./webAssembly.ts";
 
@@ -14,7 +13,7 @@ export type Command =
       readonly session: number;
       readonly memory: WasmMemory;
       readonly modules: readonly WasmModuleObject[];
-      readonly kernels: readonly WasmKernelPlace[];
+      readonly tableLength: number;
       readonly driver: WasmModuleObject;
       /** Address of this thread's scratch memory. */
       readonly scratch: number;
@@ -31,11 +30,10 @@ const signal = workerData;
 const sessions = new Map();
 
 const commands = {
-  open({ session, memory, modules, kernels: places, driver, scratch }) {
-    const tables = modules.map((module) => new WebAssembly.Instance(module, { env: { memory } }).exports.kernels);
-    const kernels = new WebAssembly.Table({ element: "anyfunc", initial: places.length });
-    places.forEach(({ module, place }, kernel) => kernels.set(kernel, tables[module].get(place)));
-    const { run } = new WebAssembly.Instance(driver, { env: { memory, kernels } }).exports;
+  open({ session, memory, modules, tableLength, driver, scratch }) {
+    const env = { memory, kernels: new WebAssembly.Table({ element: "anyfunc", initial: tableLength }) };
+    for (const module of modules) new WebAssembly.Instance(module, { env });
+    const { run } = new WebAssembly.Instance(driver, { env }).exports;
     sessions.set(session, { memory, run, scratch });
     parentPort.postMessage({ kind: "opened", session });
   },
