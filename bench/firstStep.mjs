@@ -25,22 +25,27 @@ const { values, positionals } = parseArgs({
     device: { type: "string", default: "cpu" },
     data: { type: "string" },
     profile: { type: "string" },
+    kept: { type: "boolean", default: false },
   },
 });
 const workloads = ["lenet", "resnet20"].map((name) => join(root, "bench", "workloads", `${name}.cnn`));
 const files = positionals.length > 0 ? positionals : workloads;
 
 /**
- * Milliseconds from the start of the process to each milestone.
+ * Milliseconds from the start of the process to each milestone, up to the last one that is asked for.
  * @param {string} file
+ * @param {string} last
  * @returns {Record<string, number>}
  */
-function milliseconds(file) {
+function milliseconds(file, last) {
   const data = values.data === undefined ? [] : ["--data", values.data];
   const profile = values.profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", values.profile];
-  const words = [main, "train", file, "--device", values.device, ...data, "--no-tuned", "--out", join(folder, "run")];
+  const fresh = values.kept ? [] : ["--fresh"];
+  const run = ["--no-tuned", "--out", join(folder, "run")];
+  const words = [main, "train", file, "--device", values.device, ...data, ...fresh, ...run];
   const start = performance.timeOrigin + performance.now();
-  const options = /** @type {const} */ ({ encoding: "utf8", maxBuffer: 2 ** 28 });
+  const env = { ...process.env, CNNC_MARK: last };
+  const options = /** @type {const} */ ({ encoding: "utf8", maxBuffer: 2 ** 28, env });
   const { status, stderr } = spawnSync(process.execPath, ["--require", marks, ...profile, ...words], options);
   rmSync(join(folder, "run"), { recursive: true, force: true });
   const line = stderr.trimEnd().split("\n").at(-1) ?? "";
@@ -53,10 +58,10 @@ function milliseconds(file) {
 function measure(runs) {
   /** @type {Record<string, number>[][]} */
   const found = files.map(() => []);
-  // The first round brings files into memory and is not counted.
+  // The first round brings files into memory, keeps plans, and is not counted.
   for (let run = 0; run <= runs; run++)
     for (const [i, file] of files.entries()) {
-      const times = milliseconds(file);
+      const times = milliseconds(file, run === 0 && values.kept ? "plan kept" : "first step");
       if (run > 0) found[i]?.push(times);
     }
   console.log(`${runs} runs each, Node.js ${process.version}, ${cpus()[0]?.model ?? "an unknown processor"}`);

@@ -16,6 +16,7 @@ import { openRunFolder, type RunFolder } from "../runtime/files/runFolder.ts";
 import { defaultCacheFolder } from "../runtime/files/cacheFolder.ts";
 import { curveText } from "../runtime/report/curveText.ts";
 import { createProgress } from "../runtime/report/progress.ts";
+import { openPlanStore, type PlanStore } from "../runtime/train/planStore.ts";
 import { stepsPerEpoch, train, type TrainingResult } from "../runtime/train/trainer.ts";
 import {
   readNamedSchedules,
@@ -33,7 +34,7 @@ import { loadProgram, type LoadedProgram } from "./loadProgram.ts";
 import { restart } from "./restart.ts";
 import { tuneOn } from "./tuneProgram.ts";
 import { UserError } from "./userError.ts";
-import { version } from "./version.ts";
+import { buildNumber, version } from "./version.ts";
 
 export async function trainProgram(file: string, flags: TrainFlags, context: CommandContext): Promise<number> {
   const loaded = await loadProgram(file, flags, context);
@@ -128,7 +129,8 @@ async function trainOn(job: Job): Promise<number> {
       await folder.writeRun({ ...describeRun(job, data), schedules: schedulesToJson(used) });
     };
     const options = { model, recipe, data, device, folder, progress, signal, fuse: flags.fuse, ...weights };
-    const training = train({ ...options, schedules, onSchedules });
+    const store = planStore(flags);
+    const training = train({ ...options, schedules, onSchedules, ...(store ? { store } : {}) });
     // `train` has compiled by now. Before that Ctrl-C ends the process at once: there is nothing to save.
     interruption.listen();
     const result = await training;
@@ -138,6 +140,14 @@ async function trainOn(job: Job): Promise<number> {
     await interruption.stop();
     progress.stop();
   }
+}
+
+/** Of the built command only: sources may change between two runs. */
+function planStore({ fresh = false }: TrainFlags): PlanStore | undefined {
+  const build = buildNumber();
+  if (build === undefined) return undefined;
+  const store = openPlanStore(join(defaultCacheFolder(), "plans"), build);
+  return fresh ? { ...store, find: async () => undefined } : store;
 }
 
 /** Those that the user names; else those of the cache, tuned anew if asked for. */

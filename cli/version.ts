@@ -1,6 +1,15 @@
-/** The version of this package, read from its package.json: two folders up from a source, or more from a bundle. */
+/** Which version of the package this is, and which build of it. */
 import { existsSync, readFileSync } from "node:fs";
 
+/** Put in place by scripts/bundle.mjs: a number for the sources. */
+declare const CNNC_BUILD: string | undefined;
+
+/** Undefined where the command runs from its sources. */
+export function buildNumber(): string | undefined {
+  return typeof CNNC_BUILD === "undefined" ? undefined : CNNC_BUILD;
+}
+
+/** As package.json says, which is two folders up from a source, or more from a bundle. */
 export function version(): string {
   for (const up of ["../package.json", "../../package.json", "../../../package.json"]) {
     const path = new URL(up, import.meta.url);

@@ -1,5 +1,5 @@
 /**
- * Milestones on the way to the first training step, for whoever measures it.
+ * Milestones on the way to the first training step, and beyond, for whoever measures it.
  *
  * In: a milestone. Out: a mark of it in the engine's own timeline (User Timing: `performance.getEntriesByType("mark")`), once.
  */
@@ -12,6 +12,7 @@ export const milestones = [
   "plan opened",
   "initialised",
   "first step",
+  "plan kept",
 ] as const;
 export type Milestone = (typeof milestones)[number];
 

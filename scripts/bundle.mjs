@@ -4,7 +4,9 @@
  * In: a folder to write to. Out: entry points and the chunks that they share. What holds: `cnnc check` loads its own
  * chunk, the language and the parser; everything else is behind dynamic imports.
  */
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -14,6 +16,18 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 const bundled = new Set(["chevrotain", "commander"]);
 
 const entryPoints = ["cli/main.ts", "index.ts", "compiler/index.ts", "runtime/index.ts"];
+
+/** The folders whose sources decide what a program compiles to. */
+const compilerFolders = ["language", "compiler", "runtime"];
+
+/** A number that changes with any source of the compiler or with what it depends on. */
+function sourceNumber() {
+  const hash = createHash("sha256").update(readFileSync(join(root, "package-lock.json")));
+  for (const folder of compilerFolders)
+    for (const name of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).toSorted())
+      if (name.endsWith(".ts")) hash.update(name).update(readFileSync(join(root, folder, name)));
+  return hash.digest("hex").slice(0, 16);
+}
 
 /** @param {string} outdir */
 export async function bundle(outdir) {
@@ -36,6 +50,7 @@ export async function bundle(outdir) {
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
+    define: { CNNC_BUILD: JSON.stringify(sourceNumber()) },
     logLevel: "warning",
   });
 }

@@ -24,6 +24,7 @@ export interface TrainFlags extends CheckFlags {
   readonly tune?: boolean;
   readonly tuned: boolean;
   readonly schedules?: string;
+  readonly fresh?: boolean;
 }
 
 export function defineTrain(program: Command, perform: (work: Perform) => Promise<void>): void {
@@ -47,6 +48,7 @@ export function defineTrain(program: Command, perform: (work: Perform) => Promis
     .option("--tune", "find the fastest schedules first (up to a minute; `cnnc tune` has a time limit to set)")
     .option("--no-tuned", "leave out schedules that were tuned earlier")
     .option("--schedules <path>", "the schedules of an earlier run, by its folder: to repeat it to the bit")
+    .option("--fresh", "compile anew, although an earlier run has kept the compiled program")
     .action((file: string, flags: TrainFlags) =>
       perform(async (context) => (await import("../trainProgram.ts")).trainProgram(file, flags, context)),
     );

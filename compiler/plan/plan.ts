@@ -24,20 +24,25 @@ export interface PlanTensor {
   readonly shape: readonly number[];
 }
 
-export interface PlanKernel {
+/** What a device needs of a kernel. */
+export interface RunnableKernel {
   /** As users see it: `conv2 (line 5): filter gradient`. */
   readonly name: string;
+  readonly bindings: readonly Binding[];
+  readonly workgroups: number;
+  /** WGSL text, in a plan of target `wgsl`; nothing that a device reads in one of target `wasm`, whose code is `wasm`. */
+  readonly source: string;
+  /** WGSL features that the kernel needs. */
+  readonly features: readonly ("subgroups")[]; // prettier-ignore
+}
+
+/** With what people read: in a plan of target `wasm`, `source` is a readable loop nest. */
+export interface PlanKernel extends RunnableKernel {
   /** A short file name without ending, unique in the plan: `07-conv2-filter-gradient`. */
   readonly file: string;
   /** The layers that it computes, with their lines in the program, each once. */
   readonly origins: readonly Origin[];
   readonly cost: KernelCost;
-  readonly bindings: readonly Binding[];
-  readonly workgroups: number;
-  /** WGSL text, for a plan of target `wgsl`; in a plan of target `wasm` a readable loop nest (the code is `wasm`). */
-  readonly source: string;
-  /** WGSL features that the kernel needs. */
-  readonly features: readonly ("subgroups")[]; // prettier-ignore
 }
 
 export interface PlanDispatch {
@@ -45,13 +50,18 @@ export interface PlanDispatch {
   readonly bindings: readonly { readonly buffer: number; readonly offset: number; readonly bytes: number }[];
 }
 
-export interface ExecutionPlan {
+/** What a device needs of a plan. */
+export interface RunnablePlan {
   readonly version: 1;
   readonly target: "wgsl" | "wasm";
   readonly buffers: readonly PlanBuffer[];
   readonly tensors: Readonly<Record<string, PlanTensor>>;
-  readonly kernels: readonly PlanKernel[];
+  readonly kernels: readonly RunnableKernel[];
   /** `initialise`, `trainStep`, `evaluateStep`, `predict`. */
   readonly programs: Readonly<Record<string, readonly PlanDispatch[]>>;
   readonly wasm?: WasmCode;
+}
+
+export interface ExecutionPlan extends RunnablePlan {
+  readonly kernels: readonly PlanKernel[];
 }

@@ -2,7 +2,7 @@
  * The one interface of all devices. A device opens a plan as a session; a session holds the plan's buffers (zeroed at
  * the start) and runs its programs. Calls on a session take effect in the order in which they are made.
  */
-import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { Requirement } from "./requirements.ts";
 
@@ -38,10 +38,10 @@ export interface Device {
   readonly description: DeviceDescription;
   readonly target: Target;
   /** What the plan needs of the device's memory, whether the device has it or not: the same list for every plan. */
-  requirements(plan: ExecutionPlan): readonly Requirement[];
+  requirements(plan: RunnablePlan): readonly Requirement[];
   /** Begins to compile a part of a plan that is still being made (CPU); `open` goes on from there. */
   prepare?(module: Uint8Array): void;
   /** Rejects with a `RuntimeFailure` where a requirement is not met. */
-  open(plan: ExecutionPlan): Promise<Session>;
+  open(plan: RunnablePlan): Promise<Session>;
   close(): Promise<void>;
 }

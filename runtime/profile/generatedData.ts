@@ -4,10 +4,10 @@
  * In: a plan's states. Out: they hold images, labels and orders of images. What holds: labels and orders name what there is.
  */
 import { size } from "../../compiler/graph/graph.ts";
-import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { PlanState } from "../train/planState.ts";
 
-export function writeGeneratedData(state: PlanState, plan: ExecutionPlan): void {
+export function writeGeneratedData(state: PlanState, plan: RunnablePlan): void {
   const classes = state.shapeOf("predict.logits")[1] ?? 1;
   for (const name of Object.keys(plan.tensors)) {
     const fill = fills.find(([pattern]) => pattern.test(name))?.[1];

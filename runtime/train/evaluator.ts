@@ -6,24 +6,22 @@
  * turn, so that the device goes on meanwhile.
  */
 import { size } from "../../compiler/graph/graph.ts";
-import { compileByTurns, usedSchedules } from "../../compiler/compile.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
-import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
+import type { CheckedModel } from "../../language/checkedProgram.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
 import type { Device, Session } from "../device/device.ts";
 import { type BurstRunner, createBurstRunner } from "./bursts.ts";
 import { checkpointParameters } from "./checkpoint.ts";
-import { inTurns, kernelsAModule } from "./inTurns.ts";
+import { obtainPlan } from "./obtainPlan.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
+import type { PlanInputs, PlanStore } from "./planStore.ts";
 
-export interface EvaluatorOptions {
-  readonly model: CheckedModel;
-  readonly recipe: TrainingRecipe;
+/** Besides what the plan of training depends on. */
+export interface EvaluatorOptions extends Omit<PlanInputs, "programs"> {
   readonly data: DataSet;
   readonly device: Device;
-  readonly fuse: boolean;
-  /** Tuned schedules by the keys of kernels, and who is told which of them are used. */
-  readonly schedules: ReadonlyMap<string, Schedule>;
+  readonly store: PlanStore | undefined;
+  /** Told which of the schedules are used. */
   readonly onSchedules: (used: ReadonlyMap<string, Schedule>) => Promise<void>;
   readonly signal: AbortSignal | undefined;
 }
@@ -82,16 +80,12 @@ function statisticsOf(model: CheckedModel): string[] {
 }
 
 async function openEvaluation(options: EvaluatorOptions): Promise<Opened> {
-  const { model, recipe, data, device, fuse, schedules, signal } = options;
-  const counts = { train: data.train.count, test: data.test.count };
-  const programs = ["evaluateStep"] as const;
-  const wanted = { counts, target: device.target, fuse, schedules, programs };
-  const compilation = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule }), (module) =>
-    device.prepare?.(module),
-  );
-  await options.onSchedules(usedSchedules(compilation, schedules));
-  const { plan } = compilation;
+  const { model, recipe, counts, target, fuse, schedules, data, device, store, signal } = options;
+  const inputs: PlanInputs = { model, recipe, counts, target, fuse, schedules, programs: ["evaluateStep"] };
+  const { plan, used, keep } = await obtainPlan(inputs, device, store);
+  await options.onSchedules(used);
   const session = await device.open(plan);
+  await keep();
   const state = openPlanState(session, plan);
   upload(state, "test", data.test);
   state.write(

@@ -5,7 +5,7 @@
  * largest batch that fits. What holds: that batch has been compiled and fits; memory grows in step with the batch, so two
  * plans tell about where the limit lies, and a few more find it.
  */
-import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { Device } from "../device/device.ts";
 import { isMet, type Requirement, sizeText } from "../device/requirements.ts";
 import { RuntimeFailure } from "../errors.ts";
@@ -21,9 +21,9 @@ const mostPlans = 8;
 
 export function checkFit(
   device: Pick<Device, "requirements">,
-  plan: ExecutionPlan,
+  plan: RunnablePlan,
   batch: number,
-  planFor: (batch: number) => ExecutionPlan,
+  planFor: (batch: number) => RunnablePlan,
 ): void {
   const needs = device.requirements(plan);
   const unmet = needs.find((need) => !isMet(need));

@@ -4,7 +4,7 @@
  * In: a session and its plan. Out: functions that read and write states by name. What holds: a name that the plan does
  * not have is a fault of ours, not of the user.
  */
-import type { ExecutionPlan, PlanTensor } from "../../compiler/plan/plan.ts";
+import type { RunnablePlan, PlanTensor } from "../../compiler/plan/plan.ts";
 import { InvariantError, size } from "../../compiler/graph/graph.ts";
 import type { Session } from "../device/device.ts";
 
@@ -19,7 +19,7 @@ export interface PlanState {
   shapeOf(name: string): readonly number[];
 }
 
-export function openPlanState(session: Session, plan: ExecutionPlan): PlanState {
+export function openPlanState(session: Session, plan: RunnablePlan): PlanState {
   const tensor = (name: string): PlanTensor => {
     const found = plan.tensors[name];
     if (!found) throw new InvariantError(`the plan has no state ${name}`);

@@ -8,7 +8,7 @@
  * waits for the next epoch and its other order. Kernels thus have one batch size.
  */
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
-import { compile, compileByTurns, usedSchedules } from "../../compiler/compile.ts";
+import { compile } from "../../compiler/compile.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet } from "../data/dataSet.ts";
@@ -24,9 +24,10 @@ import { epochOrder } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
 import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
 import { checkFit } from "./fit.ts";
-import { inTurns, kernelsAModule } from "./inTurns.ts";
 import { lossFailure } from "./lossFailure.ts";
+import { obtainPlan } from "./obtainPlan.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
+import type { PlanInputs, PlanStore } from "./planStore.ts";
 
 export interface TrainingOptions {
   readonly model: CheckedModel;
@@ -41,6 +42,8 @@ export interface TrainingOptions {
   readonly schedules?: ReadonlyMap<string, Schedule>;
   /** Told which of them are used: before the first step, and again where evaluation uses more. */
   readonly onSchedules?: (used: ReadonlyMap<string, Schedule>) => Promise<void>;
+  /** Plans of earlier runs. */
+  readonly store?: PlanStore;
   /** Finishes the burst, saves `last.safetensors` if there was a step, and returns. */
   readonly signal?: AbortSignal;
   /** Starts from these weights (safetensors) instead of random ones. */
@@ -62,6 +65,8 @@ interface Run extends TrainingOptions {
   readonly bursts: BurstRunner;
   readonly stepsPerEpoch: number;
   readonly evaluator: Evaluator;
+  /** What waits until the device is at work. */
+  readonly later: () => void;
 }
 
 /** Steps of one epoch. */
@@ -74,20 +79,16 @@ export function stepsPerEpoch(count: number, batch: number): number {
  * the loss is no longer finite, "device" where the model does not fit, "device" and "files" from below.
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
-  const { model, recipe, data, device, fuse = true, schedules = new Map<string, Schedule>() } = options;
+  const { model, recipe, data, device, store, fuse = true, schedules = new Map<string, Schedule>() } = options;
   checkCounts(recipe, data);
   const counts = { train: data.train.count, test: data.test.count };
-  const programs = ["initialise", "trainStep"] as const;
-  const wanted = { counts, target: device.target, fuse, schedules, programs };
-  const compilation = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule }), (module) =>
-    device.prepare?.(module),
-  );
+  const { target } = device;
+  const inputs: PlanInputs = { model, recipe, counts, target, fuse, schedules, programs: ["initialise", "trainStep"] };
+  const { plan, used, keep } = await obtainPlan(inputs, device, store);
   reach("compiled");
-  const { plan } = compilation;
-  checkFit(device, plan, recipe.batch, (batch) => compile(model, { ...recipe, batch }, wanted).plan);
+  checkFit(device, plan, recipe.batch, (batch) => compile(model, { ...recipe, batch }, inputs).plan);
   await data.whole;
   reach("data read");
-  const used = usedSchedules(compilation, schedules);
   await options.onSchedules?.(used);
   const session = await device.open(plan);
   reach("plan opened");
@@ -95,13 +96,19 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     if ([...more.keys()].some((key) => !used.has(key))) await options.onSchedules?.(new Map([...used, ...more]));
   };
   const { signal } = options;
-  const evaluator = createEvaluator({ model, recipe, data, device, fuse, schedules, onSchedules, signal });
+  const evaluator = createEvaluator({ ...inputs, data, device, store, onSchedules, signal });
+  let isKept: Promise<void> | undefined;
+  const later = (): void => {
+    isKept ??= keep().then(() => reach("plan kept"));
+    evaluator.prepare();
+  };
   try {
     const run: Run = {
       ...options,
       state: openPlanState(session, plan),
       bursts: createBurstRunner(session, options.signal),
       evaluator,
+      later,
       stepsPerEpoch: stepsPerEpoch(counts.train, recipe.batch),
     };
     // A program whose weights are all written down draws nothing.
@@ -112,6 +119,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     reach("initialised");
     return await trainEpochs(run);
   } finally {
+    await isKept;
     await evaluator.close();
     await session.close();
   }
@@ -190,11 +198,11 @@ async function trainEpoch(run: Run, epoch: number, stepsBefore: number): Promise
   const meter = createMeter(stepsBefore === 0);
   let loss = 0;
   const steps = await run.bursts.run("trainStep", run.stepsPerEpoch, async (done) => {
-    // The device is at work from here on: there is time for what the end of the epoch needs.
-    run.evaluator.prepare();
     const [lossSum, correct, badStep] = await readMetrics(state);
     if (badStep > 0) throw await lossFailure({ ...run, epoch, step: badStep });
     if (stepsBefore === 0) reach("first step");
+    // The device is at work from here on: there is time for what the end of the epoch needs, and the next run.
+    run.later();
     const images = done * recipe.batch;
     loss = lossSum / images;
     const stepsPerSecond = meter(done);

@@ -7,7 +7,7 @@
  */
 import { compile, type CompileOptions } from "../../compiler/compile.ts";
 import type { DataCounts } from "../../compiler/model/lowerModel.ts";
-import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { type TuningSubject, tuningPlan, tuningSubjects } from "../../compiler/tuning/tuning.ts";
 import type { CheckedModel, TrainingRecipe } from "../../language/checkedProgram.ts";
@@ -121,7 +121,7 @@ async function byCost(options: TuneOptions): Promise<Timed[]> {
     .toSorted((a, b) => b.milliseconds - a.milliseconds);
 }
 
-async function onSession<T>(device: Device, plan: ExecutionPlan, work: (session: Session) => Promise<T>): Promise<T> {
+async function onSession<T>(device: Device, plan: RunnablePlan, work: (session: Session) => Promise<T>): Promise<T> {
   const session = await device.open(plan);
   try {
     await prepare(session, plan);
@@ -132,7 +132,7 @@ async function onSession<T>(device: Device, plan: ExecutionPlan, work: (session:
 }
 
 /** Made-up data, and a few runs: drivers compile at the first one. */
-async function prepare(session: Session, plan: ExecutionPlan): Promise<void> {
+async function prepare(session: Session, plan: RunnablePlan): Promise<void> {
   await session.run("initialise");
   writeGeneratedData(openPlanState(session, plan), plan);
   await session.run(program, 2);

@@ -151,3 +151,21 @@ train {
   expect(err).toMatch(/error: the model does not fit at batch 4000: it needs \d+\.\d GiB for all tensors/);
   expect(err).toMatch(/help: Use --batch \d{2,3}, the largest that fits/);
 });
+
+test("the same training again takes the plan of the first, and comes to the same bits", async () => {
+  const cache = join(cli.folder, "cache");
+  const again = async (out: string, ...options: string[]): Promise<Buffer> => {
+    const file = await program("small.cnn");
+    const words = ["train", file, "--device", "cpu", "--out", out, ...options];
+    const { code, err } = await cli.run(words, { XDG_CACHE_HOME: cache });
+    expect({ code, err }).toMatchObject({ code: 0 });
+    return readFile(join(cli.folder, out, "last.safetensors"));
+  };
+  const first = await again("first");
+  const kept = await readdir(join(cache, "cnnc", "plans"));
+  // One to train, one to evaluate.
+  expect(kept).toHaveLength(2);
+  expect(await again("second")).toEqual(first);
+  expect(await again("third", "--fresh")).toEqual(first);
+  expect(await readdir(join(cache, "cnnc", "plans"))).toEqual(kept);
+});

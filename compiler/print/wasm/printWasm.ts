@@ -7,7 +7,7 @@
  * before and after a binding and write nothing outside of it. The caller keeps all bindings and the scratch above
  * `lowestAddress` (8192).
  */
-import { InvariantError } from "../../invariantError.ts";
+import { InvariantError } from "../../graph/graph.ts";
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
 import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";

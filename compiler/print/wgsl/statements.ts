@@ -1,7 +1,7 @@
 /**
  * Statements in WGSL: blocks, loops, conditions, reductions over lanes.
  */
-import { InvariantError } from "../../invariantError.ts";
+import { InvariantError } from "../../graph/graph.ts";
 import type { Statement } from "../../nest/loopNest.ts";
 import { printCondition, printExpression } from "./expressions.ts";
 import type { ReductionName } from "./helpers.ts";

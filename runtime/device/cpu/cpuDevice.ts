@@ -5,7 +5,7 @@
  * are the same bits for any number of threads; closing the device ends its threads.
  */
 import { availableParallelism } from "node:os";
-import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
 import type { Device } from "../device.ts";
 import { CpuError } from "./cpuError.ts";
 import { makeDriver } from "./driver.ts";
@@ -19,7 +19,7 @@ import { webAssembly } from "./webAssembly.ts";
 
 export interface CpuDevice extends Device {
   readonly threads: number;
-  open(plan: ExecutionPlan): Promise<CpuSession>;
+  open(plan: RunnablePlan): Promise<CpuSession>;
 }
 
 export interface CpuOptions {

@@ -5,7 +5,7 @@
  * buffers start at multiples of 256 bytes with slack around them, above the lowest address that kernels accept.
  */
 import { totalmem } from "node:os";
-import type { ExecutionPlan, PlanDispatch } from "../../../compiler/plan/plan.ts";
+import type { RunnablePlan, PlanDispatch } from "../../../compiler/plan/plan.ts";
 import { lowestAddress } from "../../../compiler/print/wasm/printWasm.ts";
 import type { Requirement } from "../requirements.ts";
 import { CpuError } from "./cpuError.ts";
@@ -39,7 +39,7 @@ const mostChunks = 1024;
 
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
-export function layOut(plan: ExecutionPlan, threads: number): SessionLayout {
+export function layOut(plan: RunnablePlan, threads: number): SessionLayout {
   const words = new Map<number, number>();
   const kernels = new Map<number, number>();
   let top: number = control.end;
@@ -94,7 +94,7 @@ export function layOut(plan: ExecutionPlan, threads: number): SessionLayout {
 }
 
 /** What a WebAssembly program can address, or the machine has, whichever is less; and what one binding may span. */
-export function memoryRequirements(plan: ExecutionPlan, threads: number): Requirement[] {
+export function memoryRequirements(plan: RunnablePlan, threads: number): Requirement[] {
   const bindings = Object.values(plan.programs).flatMap((dispatches) => dispatches.flatMap(({ bindings: all }) => all));
   return [
     {
@@ -122,7 +122,7 @@ function setEntry(words: Map<number, number>, address: number, entry: Entry): vo
 const elementBytes = { f32: 4, u32: 4, u8: 1 } as const;
 
 /** A kernel writes where it is told: bindings must lie in their buffers. */
-function checkDispatch(plan: ExecutionPlan, { kernel: number, bindings }: PlanDispatch): void {
+function checkDispatch(plan: RunnablePlan, { kernel: number, bindings }: PlanDispatch): void {
   const refuse = (problem: string): never => {
     throw new CpuError("refused", `the plan is damaged: ${problem}`, "Compile the program again.");
   };

@@ -4,7 +4,7 @@
  * In: a plan of target `wasm`. Out: a `Session`. What holds: operations take effect in the order of the calls; after a
  * failure every operation rejects with it.
  */
-import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
 import type { KernelTime, Session } from "../device.ts";
 import { isMet, type Requirement, sizeText } from "../requirements.ts";
 import { createOperationQueue } from "../gpu/operationQueue.ts";
@@ -30,7 +30,7 @@ export interface SessionParts {
 }
 
 interface OpenSession extends SessionParts {
-  readonly plan: ExecutionPlan;
+  readonly plan: RunnablePlan;
   readonly layout: SessionLayout;
   readonly memory: WasmMemory;
   readonly words: Int32Array;
@@ -39,7 +39,7 @@ interface OpenSession extends SessionParts {
 }
 
 /** Places the plan in memory and its modules in all threads. Throws a `CpuError`. */
-export async function openSession(parts: SessionParts, plan: ExecutionPlan): Promise<CpuSession> {
+export async function openSession(parts: SessionParts, plan: RunnablePlan): Promise<CpuSession> {
   if (plan.target !== "wasm" || !plan.wasm)
     throw new CpuError(
       "refused",

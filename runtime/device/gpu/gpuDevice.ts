@@ -5,7 +5,7 @@
  * What holds: closing the device gives everything back, so that the process can end by itself.
  */
 import { availableParallelism } from "node:os";
-import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
 import type { Device } from "../device.ts";
 import { chooseAdapter, compilesAtFirstRun, describeAdapter, deviceRequest, targetOf } from "./adapter.ts";
 import { holdGpu } from "./dawn.ts";
@@ -24,7 +24,7 @@ export interface GpuOptions {
 }
 
 export interface GpuDevice extends Device {
-  open(plan: ExecutionPlan): Promise<GpuSession>;
+  open(plan: RunnablePlan): Promise<GpuSession>;
 }
 
 /**

@@ -1,14 +1,14 @@
 /**
  * Pipelines of a device: compiled in parallel, and once for sources that differ in names only.
  */
-import type { PlanKernel } from "../../../compiler/plan/plan.ts";
+import type { RunnableKernel } from "../../../compiler/plan/plan.ts";
 import { shaderStageCompute } from "./dawn.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
 import { sharedText } from "./sharedText.ts";
 
 export interface Pipelines {
   /** Rejects with a `GpuError` that names the kernel. */
-  get(kernel: PlanKernel): Promise<GPUComputePipeline>;
+  get(kernel: RunnableKernel): Promise<GPUComputePipeline>;
   /** The layout of `count` bindings: storage buffers that may be written. */
   layout(count: number): GPUBindGroupLayout;
 }
@@ -45,7 +45,7 @@ export function createPipelines(device: GPUDevice): Pipelines {
 
 async function compile(
   device: GPUDevice,
-  kernel: PlanKernel,
+  kernel: RunnableKernel,
   code: string,
   layout: GPUPipelineLayout,
 ): Promise<GPUComputePipeline> {
@@ -63,13 +63,13 @@ async function compile(
     const message = (await refused)?.message ?? messageOf(problem);
     throw new GpuError(
       "refused",
-      `the GPU does not accept the kernel ${kernel.name} (${kernel.file}.wgsl): ${message}`,
+      `the GPU does not accept the kernel ${kernel.name}: ${message}`,
       "This is a fault of cnnc: please report it with the program that caused it. --device cpu may work meanwhile.",
     );
   }
 }
 
-function checkFeatures(device: GPUDevice, kernel: PlanKernel): void {
+function checkFeatures(device: GPUDevice, kernel: RunnableKernel): void {
   for (const feature of kernel.features)
     if (!device.features.has(feature))
       throw new GpuError(

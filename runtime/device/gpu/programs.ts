@@ -1,7 +1,7 @@
 /**
  * The programs of a plan as commands: bind groups, dispatches and their encoding.
  */
-import type { ExecutionPlan, PlanDispatch, PlanKernel } from "../../../compiler/plan/plan.ts";
+import type { RunnablePlan, PlanDispatch, RunnableKernel } from "../../../compiler/plan/plan.ts";
 import { workgroupGrid } from "../../../compiler/print/wgsl/printWgsl.ts";
 import { roundUp } from "./buffers.ts";
 import { GpuError } from "./gpuError.ts";
@@ -19,7 +19,7 @@ export interface PreparedDispatch {
 export function preparePrograms(
   device: GPUDevice,
   pipelines: Pipelines,
-  plan: ExecutionPlan,
+  plan: RunnablePlan,
   buffers: readonly GPUBuffer[],
   compiled: readonly GPUComputePipeline[],
 ): Map<string, readonly PreparedDispatch[]> {
@@ -50,7 +50,7 @@ export function preparePrograms(
 }
 
 /** Kernels may write all of their bindings, as WebGPU sees it: so none may overlap, though they be only read. */
-function checkOverlaps(kernel: PlanKernel, { bindings }: PlanDispatch): void {
+function checkOverlaps(kernel: RunnableKernel, { bindings }: PlanDispatch): void {
   const inOrder = bindings.map((range, i) => ({ ...range, name: kernel.bindings[i]?.name ?? String(i) }));
   inOrder.sort((a, b) => a.buffer - b.buffer || a.offset - b.offset);
   for (const [i, range] of inOrder.entries()) {

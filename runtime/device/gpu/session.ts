@@ -4,7 +4,7 @@
  * In: a device and a verified plan. Out: a `Session`. What holds: operations take effect in the order of the calls, also
  * while a run is under way; every wait ends with a `GpuError` if the device fails, and leaves the cores to the device.
  */
-import type { ExecutionPlan, PlanKernel } from "../../../compiler/plan/plan.ts";
+import type { RunnablePlan, RunnableKernel } from "../../../compiler/plan/plan.ts";
 import { isMet, type Requirement, sizeText } from "../requirements.ts";
 import { checkWrite, createBuffers, readBytes, writeBytes } from "./buffers.ts";
 import type { FailureWatch } from "./failure.ts";
@@ -33,7 +33,7 @@ export interface SessionParts {
 }
 
 /** Checks the plan against the device, creates its buffers and compiles its kernels. Throws a `GpuError`. */
-export async function openSession(parts: SessionParts, plan: ExecutionPlan): Promise<GpuSession> {
+export async function openSession(parts: SessionParts, plan: RunnablePlan): Promise<GpuSession> {
   const { device, failures, pipelines, warmUp } = parts;
   checkLimits(device, plan);
   const [buffers, compiled] = await failures.race(
@@ -93,12 +93,12 @@ export async function openSession(parts: SessionParts, plan: ExecutionPlan): Pro
   };
 }
 
-function kernelsOf(plan: ExecutionPlan, dispatches: readonly PreparedDispatch[]): PlanKernel[] {
+function kernelsOf(plan: RunnablePlan, dispatches: readonly PreparedDispatch[]): RunnableKernel[] {
   return dispatches.flatMap(({ kernel }) => plan.kernels[kernel] ?? []);
 }
 
 /** The largest buffer, and the largest range of one that a kernel uses. */
-export function memoryRequirements({ limits }: GPUDevice, plan: ExecutionPlan): Requirement[] {
+export function memoryRequirements({ limits }: GPUDevice, plan: RunnablePlan): Requirement[] {
   const bindings = Object.values(plan.programs).flatMap((dispatches) => dispatches.flatMap(({ bindings: all }) => all));
   const most = (all: readonly { readonly bytes: number }[]): number =>
     all.reduce((largest, { bytes }) => Math.max(largest, bytes), 0);
@@ -108,7 +108,7 @@ export function memoryRequirements({ limits }: GPUDevice, plan: ExecutionPlan): 
   ];
 }
 
-function checkLimits(device: GPUDevice, plan: ExecutionPlan): void {
+function checkLimits(device: GPUDevice, plan: RunnablePlan): void {
   const remedy = "Use a smaller batch or data set, or --device cpu.";
   const refuse = (what: string): never => {
     throw new GpuError("limits", `the plan does not fit this GPU: ${what}`, remedy);

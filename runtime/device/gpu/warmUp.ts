@@ -6,7 +6,7 @@
  *
  * In: kernels. Out: they are compiled. What holds: what fails here fails again, and is reported, where it matters.
  */
-import type { PlanKernel } from "../../../compiler/plan/plan.ts";
+import type { RunnableKernel } from "../../../compiler/plan/plan.ts";
 import { bufferUsage } from "./dawn.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { waitQuietly } from "./quietWait.ts";
@@ -17,7 +17,7 @@ export interface Compiler {
   readonly pipelines: Pipelines;
 }
 
-export type WarmUp = (kernels: readonly PlanKernel[]) => Promise<void>;
+export type WarmUp = (kernels: readonly RunnableKernel[]) => Promise<void>;
 
 /** A long kernel that is there sooner was on disk, and so are the others: not worth other devices. */
 const fromDiskMilliseconds = 60;
@@ -29,7 +29,7 @@ const bindingBytes = 256;
 export function createWarmUp(own: Compiler, helpers: () => Promise<readonly Compiler[]>): WarmUp {
   const known = new Set<string>();
   return async (kernels) => {
-    const fresh = new Map<string, PlanKernel>();
+    const fresh = new Map<string, RunnableKernel>();
     for (const kernel of kernels) {
       const text = sharedText(kernel.source);
       if (!known.has(text)) fresh.set(text, kernel);
@@ -60,7 +60,7 @@ async function isSettledWithin(work: Promise<void>, milliseconds: number): Promi
 }
 
 /** Runs one workgroup on memory of its own. */
-async function compileByRunning({ device, pipelines }: Compiler, kernel: PlanKernel): Promise<void> {
+async function compileByRunning({ device, pipelines }: Compiler, kernel: RunnableKernel): Promise<void> {
   const pipeline = await pipelines.get(kernel);
   const count = kernel.bindings.length;
   const memory = device.createBuffer({ size: count * bindingBytes, usage: bufferUsage.storage });
