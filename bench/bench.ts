@@ -4,6 +4,7 @@
  * In: options. Out: tables on the screen and a JSON file with every time. Exit code 1 where our own results differ from the
  * reference's; a stack that cannot run here is reported with its reason.
  */
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
@@ -44,6 +45,12 @@ function positive(text: string): number {
   return value;
 }
 
+/** The loader passes over what it cannot preload, without a word that anybody sees. */
+function existing(path: string): string {
+  if (!existsSync(path)) throw new InvalidArgumentError("There is no such file.");
+  return path;
+}
+
 function readOptions(): Options {
   const command = new Command("npm run bench --")
     .description("Times this project beside other stacks: training steps and inference.")
@@ -54,7 +61,7 @@ function readOptions(): Options {
     .option("--no-cold", "leave drivers' caches as they are")
     .option("--seconds <n>", "time for the turns of one stack in one table", positive)
     .option("--python <file>", "the Python that has PyTorch", "/usr/bin/python3")
-    .option("--openblas <file>", "libopenblas.so.0 to run PyTorch with as well")
+    .option("--openblas <file>", "libopenblas.so.0 to run PyTorch with as well", existing)
     .option("--out <file>", "where the JSON goes", join(benchFolder, "build", "results.json"));
   return command.parse().opts<Options>();
 }
