@@ -7,7 +7,6 @@
 import { join } from "node:path";
 import { compile } from "../compiler/compile.ts";
 import type { ExecutionPlan } from "../compiler/plan/plan.ts";
-import { chooseDevice } from "../runtime/device/chooseDevice.ts";
 import type { Device } from "../runtime/device/device.ts";
 import { fileFailure, writeAtomically } from "../runtime/files/atomic.ts";
 import { makeFolder } from "../runtime/files/makeFolder.ts";
@@ -18,19 +17,17 @@ import { curvePng } from "../runtime/report/curvePng.ts";
 import type { ProfileFlags } from "./commands/profile.ts";
 import { type CommandContext, exitCode } from "./context.ts";
 import { loadProgram, type LoadedProgram } from "./loadProgram.ts";
+import { openDevice } from "./openDevice.ts";
 import { restart } from "./restart.ts";
-import { UserError } from "./userError.ts";
 
 export async function profileFile(file: string, flags: ProfileFlags, context: CommandContext): Promise<number> {
-  if (flags.threads !== undefined && flags.device === "gpu")
-    throw new UserError("--threads is for the CPU device", "Leave it out, or take --device cpu.");
   const loaded = await loadProgram(file, flags, context);
   if (!loaded) return exitCode.program;
   const folder = flags.out ?? join("profiles", loaded.model.name.toLowerCase());
   await makeFolder(folder).catch((problem: unknown) => {
     throw fileFailure(folder, problem);
   });
-  const choice = await chooseDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
+  const choice = await openDevice(flags);
   if ("restartWith" in choice) return restart(choice.restartWith);
   try {
     const profile = await profileOn(choice.device, loaded, flags);

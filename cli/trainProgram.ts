@@ -8,7 +8,6 @@ import { join } from "node:path";
 import type { TrainingRecipe } from "../language/index.ts";
 import { loadData } from "../runtime/data/loadData.ts";
 import type { DataSet } from "../runtime/data/dataSet.ts";
-import { chooseDevice } from "../runtime/device/chooseDevice.ts";
 import type { Device } from "../runtime/device/device.ts";
 import { reasonOf } from "../runtime/errors.ts";
 import { reach } from "../runtime/milestones.ts";
@@ -31,6 +30,7 @@ import { continuation } from "./continuation.ts";
 import { downloadMeter } from "./downloadMeter.ts";
 import { createInterruption, type Interruption } from "./interruption.ts";
 import { loadProgram, type LoadedProgram } from "./loadProgram.ts";
+import { openDevice } from "./openDevice.ts";
 import { restart } from "./restart.ts";
 import { tuneOn } from "./tuneProgram.ts";
 import { UserError } from "./userError.ts";
@@ -43,7 +43,7 @@ export async function trainProgram(file: string, flags: TrainFlags, context: Com
   const program = { ...loaded, recipe: withFlags(loaded.recipe, flags) };
   checkFlags(file, flags, loaded.recipe);
   const weights = await readWeights(flags.weights);
-  const choice = await chooseDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
+  const choice = await openDevice(flags);
   if ("restartWith" in choice) return restart(choice.restartWith);
   const { device, reason } = choice;
   reach("device opened");
@@ -58,7 +58,7 @@ export async function trainProgram(file: string, flags: TrainFlags, context: Com
 
 /** Options that would do nothing are mistakes. */
 function checkFlags(file: string, flags: TrainFlags, recipe: TrainingRecipe): void {
-  const { data, device, threads, schedules, tune, tuned } = flags;
+  const { data, schedules, tune, tuned } = flags;
   if (schedules !== undefined && (tune || !tuned))
     throw new UserError("--schedules says already which schedules to use", "Leave out --tune and --no-tuned.");
   if (tune && !tuned) throw new UserError("--tune and --no-tuned contradict one another", "Leave one of them out.");
@@ -67,8 +67,6 @@ function checkFlags(file: string, flags: TrainFlags, recipe: TrainingRecipe): vo
       `\`${file}\` trains on ${recipe.data.name}, which is built in: --data has no meaning there`,
       "Leave --data out, or write `data cifar10` in the program.",
     );
-  if (threads !== undefined && device === "gpu")
-    throw new UserError("--threads is for the CPU device", "Leave it out, or take --device cpu.");
 }
 
 /** Options take precedence over the program. */

@@ -5,7 +5,6 @@
  * device is closed however it ends; Ctrl-C keeps what was found.
  */
 import type { CheckedModel, TrainingRecipe } from "../language/index.ts";
-import { chooseDevice } from "../runtime/device/chooseDevice.ts";
 import type { Device } from "../runtime/device/device.ts";
 import { defaultCacheFolder } from "../runtime/files/cacheFolder.ts";
 import { tuneMeter } from "../runtime/tune/meter.ts";
@@ -17,16 +16,14 @@ import { type CommandContext, exitCode } from "./context.ts";
 import { dataCounts } from "./dataCounts.ts";
 import { createInterruption } from "./interruption.ts";
 import { loadProgram } from "./loadProgram.ts";
+import { openDevice } from "./openDevice.ts";
 import { restart } from "./restart.ts";
-import { UserError } from "./userError.ts";
 import { version } from "./version.ts";
 
 export async function tuneFile(file: string, flags: TuneFlags, context: CommandContext): Promise<number> {
-  if (flags.threads !== undefined && flags.device === "gpu")
-    throw new UserError("--threads is for the CPU device", "Leave it out, or take --device cpu.");
   const loaded = await loadProgram(file, flags, context);
   if (!loaded) return exitCode.program;
-  const choice = await chooseDevice(flags.device, flags.threads === undefined ? {} : { threads: flags.threads });
+  const choice = await openDevice(flags);
   if ("restartWith" in choice) return restart(choice.restartWith);
   const { device } = choice;
   try {

@@ -17,7 +17,7 @@ import { checkFile, type CheckFlags } from "../checkFile.ts";
 import { type CommandContext, exitCode, paletteFor, type Perform } from "../context.ts";
 import { createInterruption } from "../interruption.ts";
 import { reportProblem } from "../reportProblem.ts";
-import { setOption } from "../values.ts";
+import { addOptions } from "../options.ts";
 import { version } from "../version.ts";
 import { watchFiles } from "../watchFiles.ts";
 
@@ -51,7 +51,7 @@ Examples:
   cnnc check --format sarif nets/*.cnn > cnnc.sarif`;
 
 export function defineCheck(program: Command, perform: (work: Perform) => Promise<void>): void {
-  program
+  const command = program
     .command("check")
     .summary("check programs; show feature maps and parameters")
     .description(
@@ -61,8 +61,8 @@ export function defineCheck(program: Command, perform: (work: Perform) => Promis
     .addOption(
       new Option("--format <format>", "how to print").choices(["text", ...Object.keys(machineFormats)]).default("text"),
     )
-    .option("--watch", "check again whenever a file changes, until Ctrl-C")
-    .addOption(setOption())
+    .option("--watch", "check again whenever a file changes, until Ctrl-C");
+  addOptions(command, ["set"])
     .addHelpText("after", help)
     .action((files: string[], flags: Flags) =>
       perform((context) => (flags.watch ? watch(files, flags, context) : checkAndPrint(files, flags, context))),

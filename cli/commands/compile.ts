@@ -5,33 +5,26 @@
  */
 import { type Command, Option } from "commander";
 import type { Perform } from "../context.ts";
-import type { CheckFlags } from "../checkFile.ts";
-import { setOption, wholeNumber } from "../values.ts";
+import { addOptions, type ModelFlags } from "../options.ts";
 
 export const targetNames = ["wgsl", "wasm"] as const;
 export type TargetName = (typeof targetNames)[number];
 
-export interface CompileFlags extends CheckFlags {
+export interface CompileFlags extends ModelFlags {
   readonly out: string;
   readonly target: TargetName;
-  readonly model?: string;
   readonly batch?: number;
-  readonly fuse: boolean;
 }
 
 export function defineCompile(program: Command, perform: (work: Perform) => Promise<void>): void {
-  program
+  const command = program
     .command("compile")
     .summary("write plan.json and the kernels")
     .description("Writes the execution plan and one readable file a kernel. Needs no device.")
     .argument("<file>", ".cnn file")
     .requiredOption("-o, --out <folder>", "folder to write to")
-    .addOption(new Option("--target <target>", "WebGPU or WebAssembly").choices(targetNames).default("wgsl"))
-    .option("--model <name>", "which model, where the file has several")
-    .addOption(setOption())
-    .option("--batch <number>", "images a step", wholeNumber(1, 65_536))
-    .option("--no-fuse", "a kernel for every operator")
-    .action((file: string, flags: CompileFlags) =>
-      perform(async (context) => (await import("../compileProgram.ts")).compileProgram(file, flags, context)),
-    );
+    .addOption(new Option("--target <target>", "WebGPU or WebAssembly").choices(targetNames).default("wgsl"));
+  addOptions(command, ["model", "set", "batch", "fuse"]).action((file: string, flags: CompileFlags) =>
+    perform(async (context) => (await import("../compileProgram.ts")).compileProgram(file, flags, context)),
+  );
 }

@@ -5,9 +5,8 @@ import { type Command, Option } from "commander";
 import type { Stage } from "../../compiler/explain.ts";
 import { explainDiagnostic } from "../../language/index.ts";
 import { type CommandContext, exitCode, paletteFor, type Perform } from "../context.ts";
-import type { CheckFlags } from "../checkFile.ts";
+import { addOptions, type ModelFlags } from "../options.ts";
 import { UserError } from "../userError.ts";
-import { setOption } from "../values.ts";
 import { targetNames, type TargetName } from "./compile.ts";
 
 /** The stages in their order; compiler/explain.ts prints each. */
@@ -21,12 +20,10 @@ export const stageNames = [
   "plan",
 ] as const satisfies readonly Stage[];
 
-export interface ExplainFlags extends CheckFlags {
+export interface ExplainFlags extends ModelFlags {
   readonly stage?: Stage;
   readonly kernel?: string;
   readonly target?: TargetName;
-  readonly model?: string;
-  readonly fuse: boolean;
 }
 
 const help = `
@@ -46,7 +43,7 @@ Examples:
   cnnc explain CNN204`;
 
 export function defineExplain(program: Command, perform: (work: Perform) => Promise<void>): void {
-  program
+  const command = program
     .command("explain")
     .summary("show what the compiler makes of a program, or what a diagnostic means")
     .description("Shows a stage of the compilation, or explains the code of a diagnostic.")
@@ -56,10 +53,8 @@ export function defineExplain(program: Command, perform: (work: Perform) => Prom
       "--kernel <which>",
       "of kernels, schedule, nest and wgsl: one by its number, or those with a word in their name",
     )
-    .addOption(new Option("--target <target>", "WebGPU or WebAssembly (default: wgsl)").choices(targetNames))
-    .option("--model <name>", "which model, where the file has several")
-    .addOption(setOption())
-    .option("--no-fuse", "a kernel for every operator")
+    .addOption(new Option("--target <target>", "WebGPU or WebAssembly (default: wgsl)").choices(targetNames));
+  addOptions(command, ["model", "set", "fuse"])
     .addHelpText("after", help)
     .action((what: string, flags: ExplainFlags) => perform((context) => explain(what, flags, context)));
 }

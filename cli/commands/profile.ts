@@ -4,24 +4,18 @@
  * In: the options. Out: a call of cli/profileProgram.ts, which is loaded only when it runs.
  */
 import { type Command, Option } from "commander";
-import type { DeviceKind } from "../../runtime/device/chooseDevice.ts";
-import type { CheckFlags } from "../checkFile.ts";
 import type { Perform } from "../context.ts";
-import { deviceOption, setOption, threadsOption, wholeNumber } from "../values.ts";
+import { addOptions, type RunFlags, runOptions } from "../options.ts";
+import { wholeNumber } from "../values.ts";
 
 const programs = ["trainStep", "evaluateStep", "predict"] as const;
 const formats = ["text", "json"] as const;
 
-export interface ProfileFlags extends CheckFlags {
+export interface ProfileFlags extends RunFlags {
   readonly program: (typeof programs)[number];
   readonly format: (typeof formats)[number];
   readonly kernels: number;
   readonly out?: string;
-  readonly model?: string;
-  readonly batch?: number;
-  readonly device: DeviceKind;
-  readonly threads?: number;
-  readonly fuse: boolean;
 }
 
 const help = `
@@ -33,7 +27,7 @@ Examples:
   cnnc profile examples/lenet.cnn --program predict --batch 1 --format json`;
 
 export function defineProfile(program: Command, perform: (work: Perform) => Promise<void>): void {
-  program
+  const command = program
     .command("profile")
     .summary("time every kernel, and draw a step as a timeline and a roofline")
     .description("Times a program kernel by kernel and shows what each does of what the device can do.")
@@ -41,13 +35,8 @@ export function defineProfile(program: Command, perform: (work: Perform) => Prom
     .addOption(new Option("--program <program>", "what to time").choices(programs).default("trainStep"))
     .addOption(new Option("--format <format>", "how to print the profile").choices(formats).default("text"))
     .option("--kernels <number>", "rows of the text's tables", wholeNumber(1, 100_000), 30)
-    .option("-o, --out <folder>", "where profile.svg and profile.png go (default: profiles/ and the model's name)")
-    .option("--model <name>", "which model, where the file has several")
-    .addOption(setOption())
-    .option("--batch <number>", "images a step", wholeNumber(1, 65_536))
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .option("--no-fuse", "a kernel for every operator")
+    .option("-o, --out <folder>", "where profile.svg and profile.png go (default: profiles/ and the model's name)");
+  addOptions(command, runOptions)
     .addHelpText("after", help)
     .action((file: string, flags: ProfileFlags) =>
       perform(async (context) => (await import("../profileProgram.ts")).profileFile(file, flags, context)),

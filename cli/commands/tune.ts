@@ -4,18 +4,12 @@
  * In: the options. Out: a call of cli/tuneProgram.ts, which is loaded only when it runs.
  */
 import type { Command } from "commander";
-import type { DeviceKind } from "../../runtime/device/chooseDevice.ts";
-import type { CheckFlags } from "../checkFile.ts";
 import type { Perform } from "../context.ts";
-import { deviceOption, setOption, threadsOption, wholeNumber } from "../values.ts";
+import { addOptions, type RunFlags, runOptions } from "../options.ts";
+import { wholeNumber } from "../values.ts";
 
-export interface TuneFlags extends CheckFlags {
+export interface TuneFlags extends RunFlags {
   readonly seconds: number;
-  readonly model?: string;
-  readonly batch?: number;
-  readonly device: DeviceKind;
-  readonly threads?: number;
-  readonly fuse: boolean;
 }
 
 const help = `
@@ -27,18 +21,13 @@ Examples:
   cnnc train examples/lenet.cnn --tune`;
 
 export function defineTune(program: Command, perform: (work: Perform) => Promise<void>): void {
-  program
+  const command = program
     .command("tune")
     .summary("measure schedules on this machine; `train` uses the fastest")
     .description("Measures several schedules for each kernel of a training step and keeps the fastest.")
     .argument("<file>", ".cnn file")
-    .option("--seconds <number>", "time limit", wholeNumber(1, 86_400), 60)
-    .option("--model <name>", "which model, where the file has several")
-    .addOption(setOption())
-    .option("--batch <number>", "images a step", wholeNumber(1, 65_536))
-    .addOption(deviceOption())
-    .addOption(threadsOption())
-    .option("--no-fuse", "a kernel for every operator")
+    .option("--seconds <number>", "time limit", wholeNumber(1, 86_400), 60);
+  addOptions(command, runOptions)
     .addHelpText("after", help)
     .action((file: string, flags: TuneFlags) =>
       perform(async (context) => (await import("../tuneProgram.ts")).tuneFile(file, flags, context)),

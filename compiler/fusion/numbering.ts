@@ -13,8 +13,14 @@ export interface Numbering {
   readonly texts: () => readonly string[];
 }
 
-/** `nameOf` tells tensors apart, by their numbers if not given. */
-export function createNumbering(nameOf: (tensor: number) => string | number = (tensor) => tensor): Numbering {
+/**
+ * `nameOf` tells tensors apart, by their numbers if not given. Where constants are left out, values that differ only in them,
+ * and random draws of any counter, have one number.
+ */
+export function createNumbering(
+  nameOf: (tensor: number) => string | number = (tensor) => tensor,
+  constants: "kept" | "left out" = "kept",
+): Numbering {
   const numbers = new Map<string, number>();
   const known = new Map<Value, number>();
   const keyOfIndex = (of: Index): string => renameBuffers(of, (buffer) => String(nameOf(Number(buffer)))).key;
@@ -35,6 +41,7 @@ export function createNumbering(nameOf: (tensor: number) => string | number = (t
   const keyOf = (value: Value): string => {
     switch (value.kind) {
       case "constant":
+        if (constants === "left out") return "constant";
         return Object.is(value.value, -0) ? "-0" : `${value.value}`;
       case "index":
         return `index ${keyOfIndex(value.index)}`;
@@ -47,7 +54,7 @@ export function createNumbering(nameOf: (tensor: number) => string | number = (t
       case "select":
         return `${keyOfTest(value.test)} ? ${numberOf(value.then)} : ${numberOf(value.otherwise)}`;
       case "random":
-        return `random ${keyOfIndices(value.counters)}`;
+        return constants === "left out" ? "random" : `random ${keyOfIndices(value.counters)}`;
       case "operand":
         return `${value.name} ${keyOfIndices(value.coordinates)} of ${numberOf(value.read(value.coordinates))}`;
       case "reduce": {

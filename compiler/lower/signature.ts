@@ -6,10 +6,9 @@
  * they are compared by what they give: for all coordinates at once, and at the first and the last ones.
  */
 import { type Kernel, resolveStorage, type StoredTensor } from "../fusion/kernel.ts";
-import { createNumbering } from "../fusion/numbering.ts";
 import { type Index, index } from "../nest/integer.ts";
+import { describeKernel, layoutText } from "../schedule/describeKernel.ts";
 import { resultsOf, type SymbolicKernel, symbolicKernel } from "../schedule/symbolic.ts";
-import { zero } from "../value.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
 
@@ -29,21 +28,8 @@ export function signatureOf(kernel: Kernel, tensors: Tensors): Signature {
 }
 
 function makeSignature(kernel: Kernel, tensors: Tensors): Signature {
-  const order = new Map<number, number>();
-  const ordinal = (tensor: number): number => {
-    const place = order.get(tensor) ?? order.size;
-    order.set(tensor, place);
-    return place;
-  };
-  const { numberOf, texts } = createNumbering(ordinal);
-  const roots = probes(kernel).flatMap(({ bodies, outputs }) => [
-    ...kernel.accumulators.map(({ operator }, i) => `${operator} ${numberOf(bodies[i] ?? zero)}`),
-    ...kernel.outputs.map(({ tensor }, i) => `${ordinal(tensor)} = ${numberOf(outputs[i] ?? zero)}`),
-  ]);
-  const touched = [...order.keys()];
-  const shape = `${kernel.domain.join("x")} over ${kernel.extents.join("x")}${kernel.inPlace ? " in place" : ""}`;
-  const key = [shape, ...texts(), ...roots, ...describeTensors(touched, tensors)].join("\n");
-  return { key, tensors: touched };
+  const { lines, tensors: touched } = describeKernel(kernel, probes(kernel));
+  return { key: [...lines, ...describeTensors(touched, tensors)].join("\n"), tensors: touched };
 }
 
 /** The definition for all coordinates at once, and at the first and the last ones. */
@@ -63,12 +49,13 @@ function probes(kernel: Kernel): Pick<SymbolicKernel, "bodies" | "outputs">[] {
 export function describeTensors(ids: readonly number[], tensors: Tensors): string[] {
   const memories = new Map<string, number>();
   return ids.map((id) => {
-    const { shape = [], type, pitch, gap, storage } = tensors.get(id) ?? {};
+    const described = tensors.get(id);
     const { tensor, offset } = resolveStorage(tensors, id);
     const place = `${tensor.storage.kind === "state" ? tensor.storage.state : tensor.id}+${offset}`;
     const memory = memories.get(place) ?? memories.size;
     memories.set(place, memory);
+    const { storage } = described ?? {};
     const chunks = storage?.kind === "scratch" ? storage.chunks : 0;
-    return `${type} ${shape.join("x")} ${pitch ?? ""} ${gap ?? ""} ${storage?.kind} ${chunks} ${memory}`;
+    return `${layoutText(described)} ${storage?.kind} ${chunks} ${memory}`;
   });
 }
