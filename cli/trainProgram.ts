@@ -17,13 +17,8 @@ import { curveText } from "../runtime/report/curveText.ts";
 import { createProgress } from "../runtime/report/progress.ts";
 import { openPlanStore, type PlanStore } from "../runtime/train/planStore.ts";
 import { stepsPerEpoch, train, type TrainingResult } from "../runtime/train/trainer.ts";
-import {
-  readNamedSchedules,
-  readTuned,
-  type Schedules,
-  schedulesToJson,
-  tunedPath,
-} from "../runtime/tune/schedules.ts";
+import { readTuned } from "../runtime/tune/cache.ts";
+import { readNamedSchedules, type Schedules, schedulesToJson } from "../runtime/tune/schedules.ts";
 import type { TrainFlags } from "./commands/train.ts";
 import { type CommandContext, exitCode } from "./context.ts";
 import { continuation } from "./continuation.ts";
@@ -43,6 +38,7 @@ export async function trainProgram(file: string, flags: TrainFlags, context: Com
   const program = { ...loaded, recipe: withFlags(loaded.recipe, flags) };
   checkFlags(file, flags, loaded.recipe);
   const weights = await readWeights(flags.weights);
+  const named = flags.schedules === undefined ? undefined : await readNamedSchedules(flags.schedules);
   const choice = await openDevice(flags);
   if ("restartWith" in choice) return restart(choice.restartWith);
   const { device, reason } = choice;
@@ -50,7 +46,14 @@ export async function trainProgram(file: string, flags: TrainFlags, context: Com
   try {
     const { name, driver } = device.description;
     context.err.write(`device: ${name} (${driver}): ${reason}\n`);
-    return await trainOn({ flags, program, device, context, ...(weights ? { weights } : {}) });
+    return await trainOn({
+      flags,
+      program,
+      device,
+      context,
+      ...(weights ? { weights } : {}),
+      ...(named ? { named } : {}),
+    });
   } finally {
     await device.close();
   }
@@ -98,6 +101,8 @@ interface Job {
   readonly device: Device;
   readonly context: CommandContext;
   readonly weights?: { readonly bytes: Uint8Array; readonly name: string };
+  /** The schedules that `--schedules` names. */
+  readonly named?: Schedules;
 }
 
 async function trainOn(job: Job): Promise<number> {
@@ -108,6 +113,7 @@ async function trainOn(job: Job): Promise<number> {
   if (!data) return exitCode.interrupted;
   reach("data found");
   const schedules = await chooseSchedules(job);
+  if (!schedules) return exitCode.interrupted;
   const { epochs, batch } = program.recipe;
   const progress = createProgress(context.out, { epochs, stepsPerEpoch: stepsPerEpoch(data.train.count, batch) });
   const interruption = createInterruption(() => {
@@ -120,8 +126,7 @@ async function trainOn(job: Job): Promise<number> {
     // Written when it is known which schedules are used.
     let isTold = false;
     const onSchedules = async (used: Schedules): Promise<void> => {
-      if (used.size > 0 && !isTold)
-        context.err.write(`schedules: ${used.size} tuned ones; --no-tuned trains without them\n`);
+      if (!isTold) tellSchedules(job, used);
       isTold = true;
       await folder.writeProgram(program.source);
       await folder.writeRun({ ...describeRun(job, data), schedules: schedulesToJson(used) });
@@ -148,16 +153,31 @@ function planStore({ fresh = false }: TrainFlags): PlanStore | undefined {
   return fresh ? { ...store, find: async () => undefined } : store;
 }
 
-/** Those that the user names; else those of the cache, tuned anew if asked for. */
-async function chooseSchedules({ flags, program, device, context }: Job): Promise<Schedules> {
-  if (flags.schedules !== undefined) return readNamedSchedules(flags.schedules);
+/** Those that the user names; else those of the cache, tuned anew if asked for. Undefined if the user stopped it. */
+async function chooseSchedules({ flags, named, program, device, context }: Job): Promise<Schedules | undefined> {
+  if (named) return named;
   if (!flags.tuned) return new Map();
-  const { model, recipe } = program;
-  if (flags.tune) await tuneOn({ model, recipe, device, fuse: flags.fuse, seconds: 60 }, context);
-  const path = tunedPath(defaultCacheFolder(), { device: device.description, cnnc: version() });
-  const { schedules, warning } = await readTuned(path);
+  if (flags.tune) {
+    const { model, recipe } = program;
+    const { wasInterrupted } = await tuneOn({ model, recipe, device, fuse: flags.fuse, seconds: 60 }, context);
+    if (wasInterrupted) {
+      context.err.write("Stopped before training began; there is nothing more to save.\n");
+      return undefined;
+    }
+  }
+  const { schedules, warning } = await readTuned(defaultCacheFolder(), {
+    device: device.description,
+    cnnc: version(),
+  });
   if (warning !== undefined) context.err.write(`warning: ${warning}\n`);
   return schedules;
+}
+
+function tellSchedules({ flags, named, context: { err } }: Job, used: Schedules): void {
+  if (named && named.size > 0 && used.size === 0)
+    err.write(`warning: none of the schedules in ${flags.schedules} is for a kernel of this program on this device\n`);
+  else if (named) err.write(`schedules: ${used.size} of the ${named.size} in ${flags.schedules}\n`);
+  else if (used.size > 0) err.write(`schedules: ${used.size} tuned ones; --no-tuned trains without them\n`);
 }
 
 /** Undefined if the user stopped it. */

@@ -8,8 +8,9 @@ import type { CheckedModel, TrainingRecipe } from "../language/index.ts";
 import type { Device } from "../runtime/device/device.ts";
 import { defaultCacheFolder } from "../runtime/files/cacheFolder.ts";
 import { tuneMeter } from "../runtime/tune/meter.ts";
-import { type Schedules, tunedPath, writeTuned } from "../runtime/tune/schedules.ts";
-import { tune } from "../runtime/tune/tune.ts";
+import { prepareTuned, writeTuned } from "../runtime/tune/cache.ts";
+import type { Schedules } from "../runtime/tune/schedules.ts";
+import { tune, type TuneProgress } from "../runtime/tune/tune.ts";
 import { tuneText } from "../runtime/tune/tuneText.ts";
 import type { TuneFlags } from "./commands/tune.ts";
 import { type CommandContext, exitCode } from "./context.ts";
@@ -50,22 +51,27 @@ export async function tuneOn(
   { out, err }: CommandContext,
 ): Promise<{ readonly schedules: Schedules; readonly wasInterrupted: boolean }> {
   const { device, recipe } = job;
+  const [cache, of] = [defaultCacheFolder(), { device: device.description, cnnc: version() }];
+  await prepareTuned(cache, of);
   const interruption = createInterruption(() => {
     err.write("\nFinishing the kernel and keeping what was found. Press Ctrl-C again to leave at once.\n");
   });
   const meter = tuneMeter(err);
-  interruption.listen();
   try {
     const { signal } = interruption;
-    const counts = dataCounts[recipe.data.name];
-    const result = await tune({ ...job, counts, signal, onProgress: (progress) => meter.show(progress) });
+    const onProgress = (progress: TuneProgress): void => {
+      // Until something is measured Ctrl-C ends the process at once: there is nothing to keep.
+      if (progress.stage === "measuring" && progress.done === 0) interruption.listen();
+      meter.show(progress);
+    };
+    const result = await tune({ ...job, counts: dataCounts[recipe.data.name], signal, onProgress });
     meter.stop();
     out.write(tuneText(result));
-    const of = { device: device.description, cnnc: version() };
-    const path = tunedPath(defaultCacheFolder(), of);
     const looked = result.kernels.map(({ key }) => key);
-    if (looked.length > 0) await writeTuned(path, of, { looked, schedules: result.schedules });
-    out.write(`${result.schedules.size} schedules kept in ${path}\n`);
+    if (looked.length > 0) {
+      const path = await writeTuned(cache, of, { looked, schedules: result.schedules });
+      out.write(`${result.schedules.size} schedules kept in ${path}\n`);
+    }
     return { schedules: result.schedules, wasInterrupted: signal.aborted };
   } finally {
     meter.stop();

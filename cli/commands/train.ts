@@ -33,7 +33,7 @@ export function defineTrain(program: Command, perform: (work: Perform) => Promis
     .option("--seed <number>", "fixes all random draws", wholeNumber(0, 2 ** 32 - 1))
     .option("-o, --out <folder>", "run folder (default: runs/ and the model's name)")
     .option("--weights <file>", "start from these weights (.safetensors)")
-    .option("--tune", "find the fastest schedules first (up to a minute; `cnnc tune` has a time limit to set)")
+    .option("--tune", "find the fastest schedules first (about a minute; `cnnc tune` has a time limit to set)")
     .option("--no-tuned", "leave out schedules that were tuned earlier")
     .option("--schedules <path>", "the schedules of an earlier run, by its folder: to repeat it to the bit")
     .option("--fresh", "compile anew, although an earlier run has kept the compiled program");

@@ -7,20 +7,20 @@
 import { open, rename, rm } from "node:fs/promises";
 import { reasonOf, RuntimeFailure, systemCode } from "../errors.ts";
 
-/** What users can do about the usual errors of a file system. */
-const remedies: Readonly<Record<string, string>> = {
-  ENOSPC: "Free some space, or write elsewhere with --out; nothing written earlier is lost.",
-  EDQUOT: "Free some space, or write elsewhere with --out; nothing written earlier is lost.",
-  EACCES: "Choose a folder that you may write to with --out.",
-  EPERM: "Choose a folder that you may write to with --out.",
-  EROFS: "Choose a place on another file system with --out.",
-  EISDIR: "Move that folder away, or choose another place with --out.",
-  EEXIST: "Move that file away, or choose another place with --out.",
+/** What users can do about the usual errors of a file system; `by` names the option or variable that chooses a place. */
+const remedies: Readonly<Record<string, (by: string) => string>> = {
+  ENOSPC: (by) => `Free some space, or write elsewhere with ${by}; nothing written earlier is lost.`,
+  EDQUOT: (by) => `Free some space, or write elsewhere with ${by}; nothing written earlier is lost.`,
+  EACCES: (by) => `Choose a folder that you may write to with ${by}.`,
+  EPERM: (by) => `Choose a folder that you may write to with ${by}.`,
+  EROFS: (by) => `Choose a place on another file system with ${by}.`,
+  EISDIR: (by) => `Move that folder away, or choose another place with ${by}.`,
+  EEXIST: (by) => `Move that file away, or choose another place with ${by}.`,
 };
 
-export function fileFailure(path: string, problem: unknown): RuntimeFailure {
+export function fileFailure(path: string, problem: unknown, by = "--out"): RuntimeFailure {
   if (problem instanceof RuntimeFailure) return problem;
-  const remedy = remedies[systemCode(problem)] ?? "Check the path, or choose another place with --out.";
+  const remedy = remedies[systemCode(problem)]?.(by) ?? `Check the path, or choose another place with ${by}.`;
   return new RuntimeFailure("files", `${path} cannot be written: ${reasonOf(problem)}`, remedy, { cause: problem });
 }
 

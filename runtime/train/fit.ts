@@ -1,5 +1,5 @@
 /**
- * Whether a model fits a device, and which batch would.
+ * Whether a batch fits a data set and a model a device, and which batch would.
  *
  * In: a device, a plan, and how to compile the plan of another batch. Out: nothing, or a `RuntimeFailure` that names the
  * largest batch that fits. What holds: that batch has been compiled and fits; memory grows in step with the batch, so two
@@ -18,6 +18,16 @@ interface Point {
 
 /** Plans that are compiled at most to find the largest batch. */
 const mostPlans = 8;
+
+/** Throws a `RuntimeFailure` ("data") where a data set has less than one batch to train on. */
+export function checkImages(batch: number, data: string, images: number): void {
+  if (images >= batch) return;
+  throw new RuntimeFailure(
+    "data",
+    `${data} has ${images} training images, less than one batch of ${batch}`,
+    `Choose a batch of at most ${images}.`,
+  );
+}
 
 export function checkFit(
   device: Pick<Device, "requirements">,

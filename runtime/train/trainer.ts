@@ -13,7 +13,6 @@ import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { seedCounter } from "../../compiler/nest/random.ts";
 import type { DataSet } from "../data/dataSet.ts";
 import type { Device } from "../device/device.ts";
-import { RuntimeFailure } from "../errors.ts";
 import { reach } from "../milestones.ts";
 import type { RunFolder } from "../files/runFolder.ts";
 import type { Progress } from "../report/progress.ts";
@@ -23,7 +22,7 @@ import { drawCurves } from "./curves.ts";
 import { epochOrder } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
 import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
-import { checkFit } from "./fit.ts";
+import { checkFit, checkImages } from "./fit.ts";
 import { lossFailure } from "./lossFailure.ts";
 import { obtainPlan } from "./obtainPlan.ts";
 import { openPlanState, type PlanState } from "./planState.ts";
@@ -80,7 +79,7 @@ export function stepsPerEpoch(count: number, batch: number): number {
  */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   const { model, recipe, data, device, store, fuse = true, schedules = new Map<string, Schedule>() } = options;
-  checkCounts(recipe, data);
+  checkImages(recipe.batch, data.name, data.train.count);
   const counts = { train: data.train.count, test: data.test.count };
   const { target } = device;
   const inputs: PlanInputs = { model, recipe, counts, target, fuse, schedules, programs: ["initialise", "trainStep"] };
@@ -123,15 +122,6 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
     await evaluator.close();
     await session.close();
   }
-}
-
-function checkCounts({ batch }: TrainingRecipe, { name, train }: DataSet): void {
-  if (train.count >= batch) return;
-  throw new RuntimeFailure(
-    "data",
-    `${name} has ${train.count} training images, less than one batch of ${batch}`,
-    `Choose a batch of at most ${train.count}.`,
-  );
 }
 
 async function trainEpochs(run: Run): Promise<TrainingResult> {

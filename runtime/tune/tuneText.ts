@@ -3,7 +3,8 @@
  */
 import type { TuneResult } from "./tune.ts";
 
-export function tuneText({ kernels, total, step }: TuneResult): string {
+export function tuneText(result: TuneResult): string {
+  const { kernels, total, share } = result;
   const head = "  default ms    tuned ms  ratio  times  candidates  kernel";
   const rows = kernels.map(({ defaultMilliseconds, milliseconds, count, tried, refused, name }) => {
     const ratio = defaultMilliseconds / milliseconds;
@@ -21,16 +22,22 @@ export function tuneText({ kernels, total, step }: TuneResult): string {
   const sum = (of: "milliseconds" | "defaultMilliseconds"): number =>
     kernels.reduce((all, kernel) => all + kernel.count * kernel[of], 0);
   const alone = sum("defaultMilliseconds") / sum("milliseconds");
+  const measured = `what was measured takes ${Math.round(100 * share)} % of a step`;
   return [
     ...(kernels.length > 0 ? [head, ...rows, ""] : []),
-    ...(left > 0 ? [`${left} of ${total} kernels were not measured: too little time, or nothing to choose from`] : []),
+    ...(left > 0 ? [`${left} of ${total} kernels were not measured, for want of time or of choices; ${measured}`] : []),
     ...(kernels.length > 0 ? [`kernels one by one: default ${alone.toFixed(3)} times the tuned ones`] : []),
-    step === undefined ? "no schedule was faster than the default one" : stepText(step),
+    stepText(result),
     "",
   ].join("\n");
 }
 
-function stepText({ defaultMilliseconds, milliseconds }: NonNullable<TuneResult["step"]>): string {
+function stepText({ step, schedules }: TuneResult): string {
+  if (!step)
+    return schedules.size === 0
+      ? "no schedule was faster than the default one"
+      : "whole steps were not compared, since tuning was stopped";
+  const { defaultMilliseconds, milliseconds } = step;
   const ratio = defaultMilliseconds / milliseconds;
   const text = `a step: default ${defaultMilliseconds.toFixed(3)} ms, tuned ${milliseconds.toFixed(3)} ms, ratio ${ratio.toFixed(3)}`;
   return ratio > 1 ? text : `${text}; the default schedules stay`;
