@@ -5,6 +5,7 @@
  * obeys the rules by which schedules are made, so that it computes what the default one computes.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { size } from "../graph/graph.ts";
 import { cutAxes } from "./axes.ts";
 import { InvariantError } from "../invariantError.ts";
 import type { Target } from "../target.ts";
@@ -62,7 +63,18 @@ type Rule = (schedule: Schedule, kernel: Kernel, target: Target) => boolean;
 
 const isDomain = ({ axis }: AxisStep): boolean => axis.startsWith("d");
 
+/** Products of a body that are written out: candidates have a thousand at most; a million would take hours to compile. */
+const longestBody = 1 << 14;
+
+function isShort(schedule: Schedule, kernel: Kernel): boolean {
+  const { loops, tile } = cutAxes(kernel, schedule);
+  const turns = loops.map(({ unrolled, count }) => (unrolled ? count : 1));
+  const products = size([...tile.values(), ...turns]) * Math.max(1, kernel.accumulators.length);
+  return products <= longestBody * (schedule.vector === undefined ? 1 : schedule.lanes);
+}
+
 const commonRules: readonly Rule[] = [
+  isShort,
   // Places that share a result would not wait for one another.
   ({ grid, threads }) => [...grid, ...threads].every(isDomain),
   ({ stage, loops }) => stage.every(({ depth }) => depth <= loops.length),
@@ -107,6 +119,7 @@ export interface Subject {
 
 export function isLegal(schedule: Schedule, { kernel, tensors, target, chunks }: Subject): boolean {
   try {
+    // Throws where a piece is longer than what is cut, or no part of a reduction.
     cutAxes(kernel, schedule);
     const { operands } = analyse(kernel, tensors);
     if (!schedule.stage.every(({ operand }) => operands.has(operand))) return false;

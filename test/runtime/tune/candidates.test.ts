@@ -1,14 +1,13 @@
 /** Tuning on devices: every candidate of every kernel computes what the default one computes. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { compile } from "../../compiler/compile.ts";
-import { tuningPlan, type TuningPlan, tuningSubjects } from "../../compiler/tuning/tuning.ts";
-import { checkText } from "../../language/index.ts";
-import type { Device } from "../../runtime/device/device.ts";
-import { openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
-import { openGpuDevice } from "../../runtime/device/gpu/gpuDevice.ts";
-import { measureCandidates } from "../../runtime/tune/measure.ts";
-import { targets } from "../support/targets.ts";
-import { hasAdapter } from "./gpuSupport.ts";
+import { tuningPlan, type TuningPlan } from "../../../compiler/tuning/tuning.ts";
+import type { Device } from "../../../runtime/device/device.ts";
+import { openCpuDevice } from "../../../runtime/device/cpu/cpuDevice.ts";
+import { openGpuDevice } from "../../../runtime/device/gpu/gpuDevice.ts";
+import { measureCandidates } from "../../../runtime/tune/measure.ts";
+import { targets } from "../../support/targets.ts";
+import { subjectsOf } from "../../support/tuningSubjects.ts";
+import { hasAdapter } from "../gpuSupport.ts";
 
 /** Rows of ten elements, which are padded to twelve on GPUs. */
 const text = `model Rows {
@@ -23,13 +22,7 @@ batch 4
 }`;
 
 function plansFor(target: Device["target"]): { readonly name: string; readonly plan: TuningPlan }[] {
-  const { program } = checkText(text, "rows.cnn");
-  const [model] = program?.models ?? [];
-  if (!model || !program?.recipe) throw new Error("the program has errors");
-  const options = { counts: { train: 8, test: 4 }, target, separate: true };
-  const step = compile(model, program.recipe, options).programs.find(({ name }) => name === "trainStep");
-  if (!step) throw new Error("there is no training step");
-  return tuningSubjects(step, target).flatMap((subject) => {
+  return subjectsOf(text, target).flatMap((subject) => {
     const plan = tuningPlan(subject, target);
     return plan ? [{ name: subject.name, plan }] : [];
   });
