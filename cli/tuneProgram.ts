@@ -70,7 +70,7 @@ export async function tuneOn(
     const looked = result.kernels.map(({ key }) => key);
     if (looked.length > 0) {
       const path = await writeTuned(cache, of, { looked, schedules: result.schedules });
-      out.write(`${result.schedules.size} schedules kept in ${path}\n`);
+      out.write(`${countText(result.schedules.size)} kept in ${path}\n`);
     }
     return { schedules: result.schedules, wasInterrupted: signal.aborted };
   } finally {
@@ -78,3 +78,5 @@ export async function tuneOn(
     await interruption.stop();
   }
 }
+
+const countText = (count: number): string => (count === 1 ? "1 schedule" : `${count} schedules`);

@@ -16,10 +16,11 @@ export async function makeFolder(path: string): Promise<void> {
     const code = systemCode(problem);
     if (code === "EEXIST" && (await isFolder(path))) return;
     const parent = dirname(path);
-    if (code !== "ENOENT" || parent === path || (await isFolder(parent))) throw problem;
-    await makeFolder(parent);
+    if (code !== "ENOENT" || parent === path) throw problem;
+    // Another process may have made it just now.
+    if (!(await isFolder(parent))) await makeFolder(parent);
     await mkdir(path).catch(async (later: unknown) => {
-      // Another process may have been first.
+      // Or this one.
       if (systemCode(later) !== "EEXIST" || !(await isFolder(path))) throw later;
     });
   }

@@ -18,16 +18,21 @@ export function tuneText(result: TuneResult): string {
       `  ${name}`,
     ].join("");
   });
+  const isEmpty = kernels.length === 0;
   const left = total - kernels.length;
   const sum = (of: "milliseconds" | "defaultMilliseconds"): number =>
     kernels.reduce((all, kernel) => all + kernel.count * kernel[of], 0);
   const alone = sum("defaultMilliseconds") / sum("milliseconds");
   const measured = `what was measured takes ${Math.round(100 * share)} % of a step`;
   return [
-    ...(kernels.length > 0 ? [head, ...rows, ""] : []),
-    ...(left > 0 ? [`${left} of ${total} kernels were not measured, for want of time or of choices; ${measured}`] : []),
-    ...(kernels.length > 0 ? [`kernels one by one: default ${alone.toFixed(3)} times the tuned ones`] : []),
-    stepText(result),
+    ...(isEmpty ? [] : [head, ...rows, ""]),
+    ...(left > 0 && !isEmpty
+      ? [`${left} of ${total} kernels were not measured, for want of time, choices or memory; ${measured}`]
+      : []),
+    ...(isEmpty
+      ? ["no kernel was measured: `cnnc tune` takes more time with --seconds"]
+      : [`kernels one by one: default ${alone.toFixed(3)} times the tuned ones`]),
+    ...(isEmpty ? [] : [stepText(result)]),
     "",
   ].join("\n");
 }

@@ -1,26 +1,8 @@
 /** Progress on a terminal and elsewhere. */
-import { PassThrough } from "node:stream";
 import { afterEach, expect, test, vi } from "vitest";
 import { createProgress, durationText, type ProgressState } from "../../../runtime/report/progress.ts";
 import { recordsOf } from "./records.ts";
-
-interface Screen {
-  readonly stream: NodeJS.WriteStream;
-  readonly text: () => string;
-}
-
-/** A stream that keeps what is written; with columns it is a terminal. */
-function screen(columns?: number): Screen {
-  const stream = new PassThrough();
-  let text = "";
-  stream.setEncoding("utf8").on("data", (part: string) => (text += part));
-  const escape = (code: string) => () => void stream.write(`\u001b[${code}`);
-  const terminal =
-    columns === undefined
-      ? {}
-      : { isTTY: true, columns, cursorTo: escape("G"), moveCursor: escape("A"), clearLine: escape("2K") };
-  return { stream: Object.assign(stream, terminal) as unknown as NodeJS.WriteStream, text: () => text };
-}
+import { screen } from "./screen.ts";
 
 const state: ProgressState = { step: 40, loss: 1.23456, accuracy: 0.5678, imagesPerSecond: 12345.6, secondsLeft: 3723 };
 const [record] = recordsOf(0.6123);

@@ -190,6 +190,7 @@ describe("Ctrl-C", () => {
   test("before the first kernel leaves nothing to keep", async () => {
     const { result } = await tried({ interruptAt: 0 });
     expect(result).toMatchObject({ kernels: [], schedules: new Map(), step: undefined });
+    expect(tuneText(result)).toBe("no kernel was measured: `cnnc tune` takes more time with --seconds\n");
   });
 });
 
