@@ -6,6 +6,7 @@
  */
 import { EOF, isRecognitionException, type IToken, type TokenType } from "chevrotain";
 import type { Reporter } from "./diagnostic.ts";
+import { layerCatalogue } from "./layerCatalogue.ts";
 import { reportException, reportSyntaxProblem } from "./syntaxErrors.ts";
 import { identifier, join, spanOf } from "./syntaxNodes.ts";
 import type * as tree from "./syntaxTree.ts";
@@ -16,6 +17,9 @@ import { ValueParser } from "./valueParser.ts";
 const MAXIMUM_SYNTAX_ERRORS = 100;
 
 const SEPARATING: ReadonlySet<TokenType> = new Set([t.NewLine, t.Arrow, t.LCurly, t.RCurly]);
+/** What values without structure are made of. */
+const PLAIN: ReadonlySet<TokenType> = new Set([t.Name, t.NumberToken, t.Equal, t.Comma]);
+const LAYERS: ReadonlySet<string> = new Set(layerCatalogue.map(({ words }) => words.split(" ")[0] ?? ""));
 const DECLARATIONS: ReadonlySet<TokenType> = new Set([t.Model, t.Train, t.Block, t.Use]);
 
 export abstract class RecoveringParser extends ValueParser {
@@ -88,8 +92,32 @@ export abstract class RecoveringParser extends ValueParser {
   }
 
   protected reportStray(found: IToken): void {
-    reportSyntaxProblem({ token: found, previousToken: undefined, expected: undefined }, this.report);
+    const written = this.asWritten(found);
+    reportSyntaxProblem({ token: found, previousToken: undefined, expected: undefined, written }, this.report);
     this.syntaxErrors++;
+  }
+
+  /** What stands at a `(` or `=`, in this language's words, as far as it is plain. */
+  private asWritten({ tokenType }: IToken): string | undefined {
+    const [name, next] = [this.LA(-1), this.LA(1)];
+    if (tokenType === t.CallParen) return this.callInWords(name);
+    const isOption = tokenType === t.Equal && name.tokenType === t.Name && PLAIN.has(next.tokenType);
+    return isOption ? `${name.image} ${next.image}` : undefined;
+  }
+
+  /** `unit(width = 8)`, behind its `(`: `unit width 8`. */
+  private callInWords({ image: name }: IToken): string | undefined {
+    const inside: string[] = [];
+    for (let n = 1; this.LA(n).tokenType !== t.RParen; n++) {
+      const { tokenType, image } = this.LA(n);
+      if (!PLAIN.has(tokenType)) return LAYERS.has(name) ? undefined : `${name} …`;
+      inside.push(image);
+    }
+    const isNamed = inside.includes("=");
+    // Layers have few values without a name; which of several are meant by which words is not known here.
+    if (!isNamed && inside.length > 1 && LAYERS.has(name)) return undefined;
+    const words = isNamed ? inside.filter((word) => word !== "=" && word !== ",") : inside;
+    return [name, ...words].join(" ").replaceAll(" ,", ",");
   }
 
   /** True if the token before is a part of a statement, not one that separates statements. */

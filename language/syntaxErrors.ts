@@ -35,11 +35,20 @@ export const parserMessages: IParserErrorMessageProvider = {
   buildEarlyExitMessage: byRule,
 };
 
+/** Where what the user has written may stand in the way out; else an example does. */
+const WAYS_TO_WRITE: ReadonlyMap<TokenType, { readonly text: string; readonly example: string }> = new Map([
+  [t.Equal, { text: "options are written without `=`", example: "stride 2" }],
+  [t.CallParen, { text: "arguments are written without parentheses", example: "conv 6@5x5" }],
+  [t.LParen, { text: "arguments are written without parentheses", example: "conv 6@5x5" }],
+]);
+
+function wayOut(token: TokenType, written: string | undefined): string | undefined {
+  const way = WAYS_TO_WRITE.get(token);
+  return way ? `${way.text}: \`${written ?? way.example}\`` : WAYS_OUT.get(token);
+}
+
 /** What people write with a token in a place where it cannot stand, and what to write. */
 const WAYS_OUT: ReadonlyMap<TokenType, string> = new Map([
-  [t.Equal, "options are written without `=`: `stride 2`"],
-  [t.CallParen, "a layer's arguments are written without parentheses: `conv 6@5x5`"],
-  [t.LParen, "a layer's arguments are written without parentheses: `conv 6@5x5`"],
   [t.At, "a layer's maps are written `6@5x5`"],
   [t.Semicolon, "layers follow one another by `->` or a new line"],
   [t.Comma, "layers follow one another by `->` or a new line; commas stand between arguments"],
@@ -57,6 +66,8 @@ export interface SyntaxProblem {
   readonly token: IToken;
   readonly previousToken: IToken | undefined;
   readonly expected: string | undefined;
+  /** What stands there, as it is to be written. */
+  readonly written?: string | undefined;
 }
 
 /** Reports one of chevrotain's exceptions. */
@@ -66,7 +77,10 @@ export function reportException(error: IRecognitionException, report: Reporter):
 }
 
 /** Reports a token that cannot stand where it stands. */
-export function reportSyntaxProblem({ token, previousToken, expected }: SyntaxProblem, report: Reporter): void {
+export function reportSyntaxProblem(
+  { token, previousToken, expected, written }: SyntaxProblem,
+  report: Reporter,
+): void {
   if (token.tokenType === t.Unknown || token.tokenType === t.OpenString) return; // reported when it was read
   const ended = token.tokenType === EOF || token.tokenType === t.NewLine;
   const after = previousToken !== undefined && !Number.isNaN(previousToken.startOffset) ? previousToken : undefined;
@@ -81,7 +95,7 @@ export function reportSyntaxProblem({ token, previousToken, expected }: SyntaxPr
     message: ended ? `${found} too early` : `unexpected ${nameOf(token)}`,
     span,
     label: expected === undefined ? "" : `expected ${expected}${ended ? " behind this" : ""}`,
-    help: ended ? undefined : WAYS_OUT.get(token.tokenType),
+    help: ended ? undefined : wayOut(token.tokenType, written),
   });
 }
 

@@ -1,8 +1,9 @@
 /**
  * The learning curve as SVG.
  *
- * In: the records of a run. Out: test accuracy against epochs, a monotone spline from (0, 0) through every epoch, and the
- * losses as thin lines on an axis of their own. What holds: both axes share the grid; numbers that are not finite are left out.
+ * In: the records of a run. Out: test accuracy against epochs, a monotone spline from the first one that was measured through
+ * every epoch, and the losses as thin lines on an axis of their own. What holds: both axes share the grid; numbers that are not
+ * finite are left out.
  */
 import { curveMonotoneX, line } from "d3-shape";
 import type { EpochRecord } from "../train/epochRecord.ts";
@@ -145,10 +146,11 @@ function accuracyCurve(records: readonly EpochRecord[], { across, accuracy }: Sc
   if (records.length === 0) return [];
   const points = records.map((record): Point => [across(record.epoch), accuracy(record.testAccuracy)]);
   const isDense = records.length > mostMarks;
-  const path = spline([[across(0), accuracy(0)], ...points]);
   const stroke = isDense ? 2 : 3;
+  const style = `fill="none" stroke="${colours.accuracy}" stroke-width="${stroke}" stroke-linejoin="round"`;
   return [
-    `<path d="${path}" fill="none" stroke="${colours.accuracy}" stroke-width="${stroke}" stroke-linejoin="round"/>`,
+    // One point makes no line.
+    ...(points.length > 1 ? [`<path d="${spline(points)}" ${style}/>`] : []),
     ...(isDense ? [] : points).map((point) =>
       mark(point, 3.5, `fill="#ffffff" stroke="${colours.accuracy}" stroke-width="2"`),
     ),

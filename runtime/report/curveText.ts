@@ -41,14 +41,16 @@ export function curveText(records: readonly EpochRecord[], options: TextCurveOpt
 /** The bits of every character, row by row: the curve as a line without gaps. */
 function drawDots(records: readonly EpochRecord[], epochs: number, width: number, height: number): number[][] {
   const cells = Array.from({ length: height }, () => Array.from({ length: width }, () => 0));
+  const [first, last] = [records[0], records.at(-1)];
+  if (!first || !last) return cells;
   const lowest = 4 * height - 1;
-  let before = lowest;
-  for (let x = 0; x < 2 * width; x++) {
+  const columnOf = ({ epoch }: EpochRecord): number => Math.round(((2 * width - 1) * epoch) / epochs);
+  let before: number | undefined;
+  for (let x = columnOf(first); x <= columnOf(last); x++) {
     const accuracy = accuracyAt(records, (epochs * x) / (2 * width - 1));
-    if (accuracy === undefined) break;
     const y = Math.round((1 - Math.min(1, Math.max(0, accuracy))) * lowest);
     // From the dot after the last one, so that a steep line has no gaps and a flat one one dot a column.
-    const start = before === y ? y : before + Math.sign(y - before);
+    const start = before === undefined || before === y ? y : before + Math.sign(y - before);
     for (let dot = Math.min(start, y); dot <= Math.max(start, y); dot++) {
       const row = cells[Math.floor(dot / 4)];
       const column = Math.floor(x / 2);
@@ -59,13 +61,13 @@ function drawDots(records: readonly EpochRecord[], epochs: number, width: number
   return cells;
 }
 
-/** Accuracy at a fraction of an epoch, in straight lines from (0, 0); undefined after the last record. */
-function accuracyAt(records: readonly EpochRecord[], epoch: number): number | undefined {
-  const points = [{ epoch: 0, testAccuracy: 0 }, ...records];
-  const after = points.findIndex((point) => point.epoch >= epoch - 1e-9);
-  const right = points[after];
-  if (!right) return undefined;
-  const left = points[Math.max(0, after - 1)] ?? right;
-  const share = right.epoch === left.epoch ? 0 : (epoch - left.epoch) / (right.epoch - left.epoch);
+/** Accuracy at a fraction of an epoch, in straight lines between those that were measured. */
+function accuracyAt(records: readonly EpochRecord[], epoch: number): number {
+  const after = records.findIndex((record) => record.epoch >= epoch);
+  const right = records.at(after);
+  const left = records[Math.max(0, after - 1)];
+  if (!left || !right) return 0;
+  if (left.epoch >= right.epoch) return right.testAccuracy;
+  const share = Math.max(0, (epoch - left.epoch) / (right.epoch - left.epoch));
   return left.testAccuracy + share * (right.testAccuracy - left.testAccuracy);
 }

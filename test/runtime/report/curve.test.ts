@@ -47,8 +47,8 @@ test.each(runs)("%s: SVG is well-formed, labelled, and inside of its frame", (_,
   expect(texts(svg).filter((text) => text === "test accuracy")).toHaveLength(2);
   const best = Math.max(...accuracies);
   if (accuracies.length > 0) expect(texts(svg)).toContain(`${(100 * best).toFixed(1)} %`);
-  // One path a curve; a single record makes dots of the losses.
-  expect(svg.match(/<path /g)?.length ?? 0).toBe([0, 1][accuracies.length] ?? 3);
+  // One path a curve; a single record makes dots.
+  expect(svg.match(/<path /g)?.length ?? 0).toBe(accuracies.length > 1 ? 3 : 0);
   for (const [, x, y] of svg.matchAll(/ c?x="([^"]+)" c?y="([^"]+)"/g)) {
     expect(Number(x)).toBeGreaterThanOrEqual(0);
     expect(Number(x)).toBeLessThanOrEqual(720);
@@ -61,11 +61,11 @@ test("the check of well-formedness can fail", () => {
   expect(() => new Resvg('<svg xmlns="http://www.w3.org/2000/svg"><g></svg>')).toThrow();
 });
 
-test("the accuracy is drawn to scale, from zero", () => {
+test("the accuracy is drawn to scale, from the first one that was measured", () => {
   const svg = curveSvg(recordsOf(0.5, 0.25), { title: "", epochs: 2 });
-  // The last path is that of the accuracy: from the origin of the axes; 50 % is in the middle.
+  // The last path is that of the accuracy; 50 % is in the middle, and so is the first of two epochs.
   const path = svg.match(/<path d="(M[^"]+)"/g)?.at(-1) ?? "";
-  expect(path).toContain("M82,382C");
+  expect(path).toContain("M362,229L642,305.5");
   const marks = [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)" r="3.5" fill="#ffffff"/g)];
   expect(marks.map(([, x, y]) => [Number(x), Number(y)])).toEqual([
     [(82 + 642) / 2, (76 + 382) / 2],
@@ -132,16 +132,32 @@ test.each(runs)("%s: text of the asked width, without control characters", (_, a
   }
 });
 
-test("the text's curve rises from the lower left to where the accuracy is", () => {
-  const lines = curveText(recordsOf(1), { epochs: 1, width: 20, height: 10 }).split("\n");
+test("the text's curve rises from the first accuracy to the last, without gaps", () => {
+  const lines = curveText(recordsOf(0, 1), { epochs: 2, width: 20, height: 10 }).split("\n");
   const column = (line: string | undefined): number => (line ?? "").slice(7).search(/[\u2801-\u28ff]/);
-  expect(column(lines[9])).toBe(0);
+  // Nothing was measured in the first epoch, which is half of the width.
+  expect(column(lines[9])).toBe(10);
   expect((lines[0] ?? "").length).toBe(27);
   // Every row has a piece of the line, further right the higher it is.
   const columns = lines.slice(0, 10).map(column);
   expect(columns).toEqual([...columns].sort((a, b) => b - a));
   expect(columns.every((at) => at >= 0)).toBe(true);
-  // Half of the epochs fill half of the width.
-  const half = curveText(recordsOf(0.5), { epochs: 2, width: 20, height: 10 }).split("\n").slice(0, 10);
-  expect(Math.max(...half.map((line) => line.length))).toBe(17);
+});
+
+test("a single accuracy is a dot in its own place, also in a run that goes on", () => {
+  const dotsOf = (text: string): number =>
+    [...text].filter((letter) => letter >= "\u2801" && letter <= "\u28ff").length;
+  const whole = curveText(recordsOf(0.5), { epochs: 1, width: 20, height: 10 });
+  expect(dotsOf(whole)).toBe(1);
+  const half = curveText(recordsOf(0.5), { epochs: 2, width: 20, height: 10 });
+  expect(dotsOf(half)).toBe(1);
+  expect(
+    Math.max(
+      ...half
+        .split("\n")
+        .slice(0, 10)
+        .map((line) => line.length),
+    ),
+  ).toBe(18);
+  expect(dotsOf(curveText([], { epochs: 2 }))).toBe(0);
 });
