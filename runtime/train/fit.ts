@@ -3,7 +3,7 @@
  *
  * In: a device, a plan, and how to compile the plan of another batch. Out: nothing, or a `RuntimeFailure` that names the
  * largest batch that fits. What holds: that batch has been compiled and fits; memory grows in step with the batch, so two
- * plans tell about where the limit lies, and a few more find it.
+ * plans tell about where the limit lies, and a few more find it, or one that is near and is not called the largest.
  */
 import type { RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { Device } from "../device/device.ts";
@@ -45,12 +45,15 @@ export function checkFit(
   const remedy =
     found === undefined
       ? "No batch fits: make the model or the data set smaller, or try another --device."
-      : `Use --batch ${found}, the largest that fits, or a smaller one.`;
+      : `Use --batch ${found.batch}, ${found.isLargest ? "the largest that fits" : "which fits"}, or a smaller one.`;
   throw new RuntimeFailure("device", message, remedy);
 }
 
 /** Undefined where a batch of one does not fit. */
-function largestFit(above: Point, needsOf: (batch: number) => readonly Requirement[]): number | undefined {
+function largestFit(
+  above: Point,
+  needsOf: (batch: number) => readonly Requirement[],
+): { readonly batch: number; readonly isLargest: boolean } | undefined {
   let tooLarge = above;
   let known: Point | undefined = above;
   let fitting: Point | undefined;
@@ -63,7 +66,7 @@ function largestFit(above: Point, needsOf: (batch: number) => readonly Requireme
     if (known.needs.every(isMet)) fitting = known;
     else tooLarge = known;
   }
-  return fitting?.batch;
+  return fitting && { batch: fitting.batch, isLargest: tooLarge.batch - fitting.batch <= 1 };
 }
 
 /** The largest batch for which every requirement, in a straight line through two points, is met. */
