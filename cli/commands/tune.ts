@@ -26,7 +26,12 @@ export function defineTune(program: Command, perform: (work: Perform) => Promise
     .summary("measure schedules on this machine; `train` uses the fastest")
     .description("Measures several schedules for each kernel of a training step and keeps the fastest.")
     .argument("<file>", ".cnn file")
-    .option("--seconds <number>", "time limit (about: half of it at least goes into measuring)", wholeNumber(1, 86_400), 60);
+    .option(
+      "--seconds <number>",
+      "time limit (about: half of it at least goes into measuring)",
+      wholeNumber(1, 86_400),
+      60,
+    );
   addOptions(command, runOptions)
     .addHelpText("after", help)
     .action((file: string, flags: TuneFlags) =>

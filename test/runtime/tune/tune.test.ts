@@ -3,7 +3,7 @@
  * when it ends, what is kept.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { ExecutionPlan } from "../../../compiler/plan/plan.ts";
+import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
 import { type CheckedModel, checkText, type TrainingRecipe } from "../../../language/index.ts";
 import type { Device, Session } from "../../../runtime/device/device.ts";
 import { measuringEnd, tune, type TuneProgress, type TuneResult } from "../../../runtime/tune/tune.ts";
@@ -50,7 +50,7 @@ async function tried(trial: Trial): Promise<Tried> {
   let wholePlans = 0;
   let open = 0;
   const pass = (milliseconds: number): void => void vi.advanceTimersByTime(milliseconds);
-  const sessionOf = (plan: ExecutionPlan): Session => {
+  const sessionOf = (plan: RunnablePlan): Session => {
     const isWhole = plan.programs["trainStep"] !== undefined;
     const stepTime = isWhole ? steps[wholePlans++ === 2 ? 1 : 0] : 0;
     const timeOf = (program: string): number => (isWhole ? stepTime : candidate(Number(program.split(" ")[1])));
