@@ -50,7 +50,7 @@ const expand = promisify(gunzip);
 
 export function openPlanStore(folder: string, build: string): PlanStore {
   const pathOf = (inputs: PlanInputs): string => {
-    const whole = serialize([build, process.version, inputs]);
+    const whole = JSON.stringify([build, process.version, inputs], plain);
     return join(folder, `${createHash("sha256").update(whole).digest("hex").slice(0, 32)}${suffix}`);
   };
   return {
@@ -77,6 +77,12 @@ export function openPlanStore(folder: string, build: string): PlanStore {
       }
     },
   };
+}
+
+/** What JSON has no form for. (The engine's own form, `serialize`, writes equal numbers in several ways.) */
+function plain(_: string, value: unknown): unknown {
+  if (value instanceof Map) return [...value];
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 /** What only people read would have to be made for it, and is long. */
