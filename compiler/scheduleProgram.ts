@@ -48,10 +48,11 @@ export function scheduleProgram(program: FusedGraph, target: Target, options: Pr
 /** The same; yields the nest of each dispatch as soon as it is lowered. */
 export function* scheduleByTurns(
   program: FusedGraph,
-  target: Target,
+  device: Target,
   { separate = false, schedules, sharing = noSharing }: ProgramOptions,
 ): Generator<LoopNest, ScheduledProgram> {
-  const backend = backendFor(target);
+  const backend = backendFor(device);
+  const target = backend.targetFor(program.kernels, device);
   const stored = new Map(program.tensors);
   let fresh = Math.max(0, ...stored.keys());
   const kernels = program.kernels.flatMap((kernel) => {

@@ -10,5 +10,7 @@ export type Target =
       readonly maximumBindingBytes: number;
       /** A software adapter: few cores and dear loads, instead of many threads. */
       readonly software: boolean;
+      /** How often the program will probably run: what a schedule that is faster and takes longer to compile may cost. */
+      readonly expectedRuns?: number;
     }
   | { readonly kind: "wasm"; readonly relaxedSimd: boolean };

@@ -11,12 +11,15 @@ import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
 import { candidatesForWasm, mostCandidates } from "./wasmCandidates.ts";
+import { expectedRunsOf } from "./wgslCosts.ts";
 import { candidatesForWgsl, scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
   /** What is replaced before fusion by something faster that computes the same. */
   readonly rewrite?: RewriteRule;
+  /** The target as seen by the kernels of one program. */
+  readonly targetFor: (kernels: readonly Kernel[], target: T) => T;
   readonly split: (kernel: Kernel, target: T) => readonly number[];
   /** How tensors lie in memory. */
   readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
@@ -53,6 +56,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
       winogradRule({ split: 14, join: 16, groupElements: 1 << 17, channelsFirst: false, inputGradient: "transpose" }),
       phaseRule,
     ),
+    targetFor: (_, target) => target,
     split: splitForWasm,
     place: padPlanes,
     schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
@@ -67,6 +71,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
       winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true, inputGradient: "correlation" }),
       phaseRule,
     ),
+    targetFor: (kernels, target) => ({ ...target, expectedRuns: expectedRunsOf(kernels) }),
     split: splitForWgsl,
     place: (tensors) => padPlanes(padRows(tensors)),
     schedule: scheduleForWgsl,

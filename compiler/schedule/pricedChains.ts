@@ -28,8 +28,8 @@ export interface ChainCosts {
   readonly barrier: number;
   /** Part by which kernels may take longer in chunks than the model says: long ones are not worth the risk. */
   readonly doubt: number;
-  /** What compiling takes, as its share of one run, for each square of the loads and stores in the text. */
-  readonly compilation: number;
+  /** What compiling takes, as its share of one run, by the loads and stores in the text. */
+  readonly compilation: (accesses: number) => number;
   /** A kernel alone, or cut into chunks that run one kernel after another. */
   readonly duration: (kernel: Kernel, chunks: number | undefined) => Duration;
   readonly mostBindings: number;
@@ -64,7 +64,7 @@ function priceOf(members: readonly Member[], chunks: number | undefined, costs: 
   const accesses = parts.reduce((sum, part) => sum + part.accesses, 0);
   const barriers = (members.length - 1) * costs.barrier * (chunks ?? 1);
   const time = parts.reduce((sum, part) => sum + part.time, 0) * (chunks === undefined ? 1 : 1 + costs.doubt);
-  return time + barriers + accesses * accesses * costs.compilation;
+  return time + barriers + costs.compilation(accesses);
 }
 
 /** The best number of chunks: one, or the fewest that keep all cores busy, so that kernels have most to tile over. */

@@ -9,17 +9,20 @@ import { size } from "../graph/graph.ts";
 import type { Chain } from "./chains.ts";
 import { type ChainCosts, planPricedChains } from "./pricedChains.ts";
 import { durationForWgsl } from "./wgsl.ts";
-import { chainLanes, type Duration, type GpuTarget } from "./wgslCosts.ts";
+import { chainLanes, compilationOf, stepsOf, type Duration, type GpuTarget } from "./wgslCosts.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
 
-/**
- * Measured on a software adapter of two cores, in nanoseconds of one core; compiling takes about 0.3 ms for each square of
- * the loads and stores, once in some fifty thousand runs. Four chunks keep two cores busy.
- */
-const software = { dispatch: 26_000, barrier: 60, doubt: 0.01, compilation: 6, leastChunks: 4, mostChunks: 8 };
+/** Measured on a software adapter of two cores, in nanoseconds of one core. Four chunks keep two cores busy. */
+const software = { dispatch: 26_000, barrier: 60, doubt: 0.01, leastChunks: 4, mostChunks: 8 };
 /** Above this, a kernel in one chunk is not worth a look: the other cores would wait for too long. */
 const mostStepsAlone = 1 << 16;
+
+/**
+ * What a chain saves is measured, what a schedule saves is what the model says: so a longer text may cost a chain so many
+ * times less.
+ */
+const sureness = 20;
 
 export function chainsForWgsl(kernels: readonly Kernel[], tensors: Tensors, target: GpuTarget): Chain[] {
   return planPricedChains(kernels, tensors, target.software ? softwareCosts(tensors, target) : hardwareCosts(target));
@@ -28,14 +31,11 @@ export function chainsForWgsl(kernels: readonly Kernel[], tensors: Tensors, targ
 const nothing: Duration = { time: 0, accesses: 0 };
 const never: Duration = { time: Infinity, accesses: 0 };
 
-function stepsOf({ domain, extents, accumulators }: Kernel): number {
-  return size(domain) * size(extents) * Math.max(1, accumulators.length);
-}
-
 function softwareCosts(tensors: Tensors, target: GpuTarget): ChainCosts {
   const known = new Map<Kernel, Map<number | undefined, Duration>>();
   return {
     ...software,
+    compilation: (accesses) => compilationOf(accesses, target) / sureness,
     mostBindings: target.maximumBindings,
     duration(kernel, chunks) {
       if (chunks === 1 && stepsOf(kernel) > mostStepsAlone) return never;
@@ -54,7 +54,7 @@ function hardwareCosts(target: GpuTarget): ChainCosts {
     dispatch: 1,
     barrier: 0,
     doubt: 0,
-    compilation: 0,
+    compilation: () => 0,
     leastChunks: 2,
     mostChunks: 1,
     mostBindings: target.maximumBindings,

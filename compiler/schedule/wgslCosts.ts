@@ -41,11 +41,6 @@ export interface Costs {
   readonly move: number;
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
   readonly workgroup: number;
-  /**
-   * Compiling, which takes as long as the cube of the loads and stores in the text: 2.3 s for 71, 7 s for 103. Its share
-   * of one of some five thousand steps, for each of their cube.
-   */
-  readonly compilation: number;
   /** Registers for accumulators. */
   readonly mostProducts: number;
   readonly longestTile: number;
@@ -67,7 +62,6 @@ const softwareCosts: Costs = {
   guard: 1.2,
   move: 2.5,
   workgroup: 190,
-  compilation: 2.5,
   mostProducts: 256,
   longestTile: 32,
   longBody: 1.5,
@@ -85,7 +79,6 @@ const hardwareCosts: Costs = {
   guard: 0,
   move: Infinity,
   workgroup: 0,
-  compilation: 0,
   mostProducts: 32,
   longestTile: 8,
   longBody: 0,
@@ -96,7 +89,38 @@ export function costsOf({ software }: GpuTarget): Costs {
   return software ? softwareCosts : hardwareCosts;
 }
 
-const mostStaticAccesses = 130;
+/**
+ * Compiling a text on a software adapter, in nanoseconds of one core: each load or store is a branch for each lane, and
+ * all that lives across them is looked at once for each. Fitted on ninety kernels (20 ms to 5 s), within a tenth.
+ */
+const compiling = { text: 13e6, access: 8e6, square: 0.235e6 };
+/** A load or store of one element is a third of one of four, to the compiler. */
+const singleAccess = 1 / 3;
+
+/** What compiling a text of so many loads and stores adds to each run; nothing on hardware, whose drivers are quick. */
+export function compilationOf(accesses: number, { software, expectedRuns = mostRuns }: GpuTarget): number {
+  if (!software) return 0;
+  return (compiling.text + (compiling.access + compiling.square * accesses) * accesses) / expectedRuns;
+}
+
+/**
+ * Runs by which a program is judged: a training of some minutes, short steps more often than long ones. Measured in steps
+ * of contractions; between the bounds the schedules of a kernel hardly change.
+ */
+const stepsOfTraining = 2e12;
+const [leastRuns, mostRuns] = [500, 2000];
+
+export function expectedRunsOf(kernels: readonly Kernel[]): number {
+  const steps = kernels.reduce((sum, kernel) => sum + stepsOf(kernel), 0);
+  return Math.round(Math.min(mostRuns, Math.max(leastRuns, stepsOfTraining / Math.max(1, steps))));
+}
+
+/** Elements times steps of the reduction. */
+export function stepsOf({ domain, extents, accumulators }: Kernel): number {
+  return size(domain) * size(extents) * Math.max(1, accumulators.length);
+}
+
+const mostStaticAccesses = 100;
 const mostStaticProducts = 1000;
 /** Instructions on a software adapter; a load is a branch for each lane. */
 const instructions = { multiplyAdd: 2, broadcast: 3, quad: 250, scalar: 90, accumulator: 2 };
@@ -167,7 +191,7 @@ function estimate(streams: readonly Stream[], piece: Piece, costs: Costs): Estim
     const moves = touched.kept > 0 ? touched.kept * costs.move : 0;
     time +=
       quads * costs.quad + singles * (shares ? costs.gather : costs.scalar) + broadcasts * costs.broadcast + moves;
-    accesses += quads + singles;
+    accesses += quads + singles * singleAccess;
     length += quads * instructions.quad + singles * instructions.scalar + broadcasts * instructions.broadcast;
   }
   return { time, accesses, instructions: length };
@@ -298,8 +322,8 @@ export function priceOf(subject: Subject, choice: Choice, target: GpuTarget, cos
   const others = subject.chunks === undefined ? 0 : usualNeighbours;
   // Chains are cut so that cores are evenly busy, or into one part.
   const idleCores = Math.max(1, (subject.chunks === undefined ? wantedWorkgroups / 2 : cores) / workgroups);
-  const text = (accesses + others) ** 3 - others ** 3;
-  return time * idleCores + workgroups * costs.workgroup + text * costs.compilation;
+  const text = compilationOf(accesses + others, target) - compilationOf(others, target);
+  return time * idleCores + workgroups * costs.workgroup + text;
 }
 
 /** Loads and stores of the other kernels in a chain, as far as they make this one's dearer to compile. */
@@ -308,7 +332,7 @@ const usualNeighbours = 8;
 export interface Duration {
   /** Until all of it is done, in nanoseconds of one core of a software adapter. */
   readonly time: number;
-  /** Loads and stores in the text. */
+  /** Loads and stores in the text, of four elements each. */
   readonly accesses: number;
 }
 

@@ -22,6 +22,8 @@ export interface TuningSubject {
   readonly kernel: Kernel;
   readonly tensors: ReadonlyMap<number, StoredTensor>;
   readonly chunks: number | undefined;
+  /** The default. */
+  readonly schedule: Schedule;
   /** Numbers of the program's dispatches that compute it. */
   readonly dispatches: readonly number[];
 }
@@ -31,9 +33,9 @@ export function tuningSubjects({ dispatches, tensors }: ScheduledProgram, target
   const subjects = new Map<string, TuningSubject>();
   dispatches.forEach(({ kernels: [only] }, number) => {
     if (!only) return;
-    const { kernel, name, chunks } = only;
+    const { kernel, name, chunks, schedule } = only;
     const key = kernelKey(kernel, tensors, target.kind, chunks);
-    const before = subjects.get(key) ?? { key, name, kernel, tensors, chunks, dispatches: [] };
+    const before = subjects.get(key) ?? { key, name, kernel, tensors, chunks, schedule, dispatches: [] };
     subjects.set(key, { ...before, dispatches: [...before.dispatches, number] });
   });
   return [...subjects.values()];
@@ -64,7 +66,9 @@ export interface TuningPlan {
 /** Undefined where there is nothing to choose from, or the kernel binds more than the target allows. */
 export function tuningPlan(subject: TuningSubject, target: Target): TuningPlan | undefined {
   const { kernel, tensors, chunks } = subject;
-  const schedules = backendFor(target).candidates(kernel, tensors, target, chunks);
+  const text = JSON.stringify(subject.schedule);
+  const others = backendFor(target).candidates(kernel, tensors, target, chunks);
+  const schedules = [subject.schedule, ...others.filter((other) => JSON.stringify(other) !== text)];
   const lowered = schedules.flatMap((schedule, i) => {
     const nest = lower(subject, schedule, `candidate ${i}`, target);
     return nest ? [{ schedule, nest }] : [];

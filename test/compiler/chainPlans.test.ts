@@ -148,7 +148,7 @@ const costs: ChainCosts = {
   dispatch: 1000,
   barrier: 1,
   doubt: 0.01,
-  compilation: 0,
+  compilation: () => 0,
   mostBindings: 7,
   leastChunks: 4,
   mostChunks: 16,
@@ -322,10 +322,11 @@ describe("chains by prices", () => {
   });
 
   it("leave apart what would be long to compile", () => {
-    expect(plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: 4 })).toEqual([1]);
-    expect(plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: 6 })).toEqual([
-      undefined,
-      undefined,
-    ]);
+    expect(
+      plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: (accesses) => 4 * accesses * accesses }),
+    ).toEqual([1]);
+    expect(
+      plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: (accesses) => 6 * accesses * accesses }),
+    ).toEqual([undefined, undefined]);
   });
 });

@@ -226,7 +226,8 @@ describe("memory", () => {
     expect(sums(10, 6)).toContain("i < 10u + zero;");
     expect(sums(40, 6)).toContain("i < 40u;");
     expect(sums(2, 20, long)).toContain("i < 2u + zero;");
-    expect(sums(8, 20, long)).toContain("i < 8u;");
+    expect(sums(8, 20, long)).toContain("i < 8u + zero;");
+    expect(sums(30, 20, long)).toContain("i < 30u;");
   });
 
   it("keeps an array of f32 where the component is mostly unknown, and quads where it is mostly known", () => {

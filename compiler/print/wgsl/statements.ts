@@ -125,7 +125,7 @@ const fewTurns = 4;
 
 function unrollsBadly(printer: Printer, count: number, body: readonly Statement[]): boolean {
   if (count > 32) return false;
-  if (body.some(({ kind }) => kind === "loop")) return count <= fewTurns && !printer.isRepeated;
+  if (count <= fewTurns && !printer.isRepeated && body.some(({ kind }) => kind === "loop")) return true;
   const { accesses, operations } = countWork(body);
   const unrolled = printer.accesses + accesses * (count - 1);
   return accesses > 0 && unrolled > fewAccesses && operations * count <= longestUnrolled;
