@@ -28,7 +28,7 @@ const mostAccesses = 100;
  * Steps of a kernel that may run beside others: on software adapters all that stands in an `if` is slower (each load asks
  * which lanes are there), by more than a dispatch costs if there is much to do.
  */
-const mostSteps = 1_500_000;
+const mostSteps = 3_500_000;
 
 export function meet(some: readonly MemoryRange[], others: readonly MemoryRange[]): boolean {
   return some.some((a) => others.some((b) => a.memory === b.memory && a.start < b.end && b.start < a.end));
