@@ -110,12 +110,15 @@ function correlate(pieces: Pieces, maps: number, filters: number, matrices: Fast
   return pieces.add("tileJoin", { ...layoutOf(pieces.plan), matrix: matrices.outputs }, [products], "maps");
 }
 
+/** Sums that threads share evenly: more of them are only more to write and to add up. */
+const wantedSums = 16;
+
 /** Groups whose products are summed at once, so that products take no more memory than the tiles that they are made of. */
 function mergedGroups({ channelsFirst }: Plan, left: readonly number[], right: readonly number[]): number {
   const [groups, , ...inner] = four(left);
   const [tiles, rows] = channelsFirst ? ([inner[1], inner[0]] as const) : inner;
   const columns = four(right)[channelsFirst ? 2 : 3];
-  const most = (groups * tiles * (rows + columns)) / (rows * columns);
+  const most = Math.min(wantedSums, (groups * tiles * (rows + columns)) / (rows * columns));
   const counts = Array.from({ length: groups }, (_, i) => i + 1);
   return counts.find((count) => groups % count === 0 && groups / count <= most) ?? groups;
 }
