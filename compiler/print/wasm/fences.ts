@@ -51,10 +51,11 @@ function cutRun(statements: readonly Statement[], run: Piece, registers: number)
   const outer = outerValues(costs);
   if (outer + loads <= registers) return [];
   const live = liveLets(costs);
+  const lets = new Set(costs.flatMap(({ defines }) => (defines === undefined ? [] : [defines])));
   const pieces: Piece[] = [];
   let start = 0;
   while (start < costs.length) {
-    const end = bestCut(costs, live, start, registers - outer);
+    const end = bestCut(costs, live, { start, registers: registers - outer, lets });
     // What follows the last fence needs none.
     if (end < costs.length) pieces.push({ start: run.start + start, end: run.start + end });
     start = end;
@@ -89,12 +90,26 @@ function liveLets(costs: readonly Cost[]): readonly number[] {
   return changes.map((change) => (count += change));
 }
 
+const none: Cost = { loads: 0, uses: new Set(), defines: undefined, assigns: undefined };
+
 /** The cut after `start` across which the fewest values live, as far on as registers allow. */
-function bestCut(costs: readonly Cost[], live: readonly number[], start: number, registers: number): number {
-  let used = live[start] ?? 0;
+function bestCut(
+  costs: readonly Cost[],
+  live: readonly number[],
+  { start, registers, lets }: { start: number; registers: number; lets: ReadonlySet<string> },
+): number {
+  let used = 0;
   let best = start;
+  const met = new Set<string>();
   for (let at = start; at < costs.length; at++) {
-    used += costs[at]?.loads ?? 0;
+    const { loads, uses, defines } = costs[at] ?? none;
+    used += loads;
+    // What lives on without being used here waits on the stack; what is from before the run has its register.
+    for (const name of uses) {
+      if (lets.has(name) && !met.has(name)) used++;
+      met.add(name);
+    }
+    if (defines !== undefined) met.add(defines);
     if (used > registers && best > start) return best;
     const isLong = at + 1 - start >= smallestPiece;
     if (isLong && (best === start || (live[at + 1] ?? 0) <= (live[best] ?? 0))) best = at + 1;
