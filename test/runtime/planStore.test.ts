@@ -7,6 +7,7 @@ import { checkText } from "../../language/index.ts";
 import { openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
 import { obtainPlan } from "../../runtime/train/obtainPlan.ts";
 import { openPlanStore, type PlanInputs } from "../../runtime/train/planStore.ts";
+import { afterTwoSteps } from "../support/afterSteps.ts";
 import { targets } from "../support/targets.ts";
 
 const text = `model Small {
@@ -69,12 +70,7 @@ describe("a plan that was kept", () => {
     const parameters = await Promise.all(
       [store, undefined].map(async (from) => {
         const { plan } = await obtainPlan(inputsOf(text), device, from);
-        const session = await device.open(plan);
-        await session.run("initialise");
-        await session.run("trainStep", 2);
-        const all = await Promise.all(plan.buffers.map(({ bytes }, buffer) => session.read(buffer, 0, bytes)));
-        await session.close();
-        return Buffer.concat(all);
+        return afterTwoSteps(device, plan);
       }),
     );
     await device.close();

@@ -1,10 +1,10 @@
 /** The code of a plan in one module and in several, compiled by the engine before the plan is whole: the same bits. */
 import { expect, test } from "vitest";
-import { type Compilation, compile, compileByTurns } from "../../compiler/compile.ts";
+import { compile, compileByTurns } from "../../compiler/compile.ts";
 import { checkText } from "../../language/index.ts";
 import { openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
-import type { CpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
 import { inTurns } from "../../runtime/train/inTurns.ts";
+import { afterTwoSteps } from "../support/afterSteps.ts";
 
 const text = `model Small {
   input 3@32x32
@@ -31,16 +31,6 @@ function small() {
 
 const programs = ["initialise", "trainStep"] as const;
 
-/** All buffers after two steps, the generated pictures being zeros. */
-async function after(device: CpuDevice, { plan }: Compilation): Promise<Buffer> {
-  const session = await device.open(plan);
-  await session.run("initialise");
-  await session.run("trainStep", 2);
-  const all = await Promise.all(plan.buffers.map(({ bytes }, buffer) => session.read(buffer, 0, bytes)));
-  await session.close();
-  return Buffer.concat(all);
-}
-
 test("one module, or several that are compiled meanwhile", async () => {
   const { model, recipe } = small();
   const device = await openCpuDevice({ threads: 2 });
@@ -59,7 +49,7 @@ test("one module, or several that are compiled meanwhile", async () => {
   expect(kernels).toHaveLength(parts.plan.kernels.length);
   // Equal layers are one kernel.
   expect(new Set(kernels).size).toBeLessThan(kernels.length);
-  const [one, several] = [await after(device, whole), await after(device, parts)];
+  const [one, several] = [await afterTwoSteps(device, whole.plan), await afterTwoSteps(device, parts.plan)];
   expect(one.some((byte) => byte !== 0)).toBe(true);
   expect(Buffer.compare(one, several)).toBe(0);
   await device.close();
