@@ -10,12 +10,12 @@ import type { FusedGraph } from "./fusion/kernel.ts";
 import type { Graph } from "./graph/graph.ts";
 import { createSharing, noSharing } from "./lower/sharing.ts";
 import { type DataCounts, lowerModel, type ModelGraphs, type ProgramName } from "./model/lowerModel.ts";
-import type { ExecutionPlan } from "./plan/plan.ts";
+import type { ExecutionPlan, PlanPart } from "./plan/plan.ts";
 import { rewriteGraph } from "./rewrite/rewriteGraph.ts";
 import { backendFor } from "./schedule/backends.ts";
 import type { LoopNest } from "./nest/loopNest.ts";
-import { createModulePrinter, type ModulePrinter } from "./print/wasm/printWasm.ts";
-import { makePlan } from "./makePlan.ts";
+import { createModulePrinter } from "./print/wasm/printWasm.ts";
+import { makePlan, type PrintedParts, wgslPrinterFor } from "./makePlan.ts";
 import type { ScheduledProgram } from "./lower/scheduled.ts";
 import { scheduleByTurns, type ScheduleOptions } from "./scheduleProgram.ts";
 import type { Target } from "./target.ts";
@@ -51,14 +51,13 @@ export function* compileByTurns(
   model: CheckedModel,
   recipe: TrainingRecipe,
   options: CompileOptions,
-): Generator<Uint8Array | undefined, Compilation> {
+): Generator<PlanPart | undefined, Compilation> {
   const { counts, target } = options;
   const limit = target.kind === "wgsl" ? { maximumTensorBytes: target.maximumBindingBytes } : {};
   const wanted = options.programs ? { programs: options.programs } : {};
   const graphs = lowerModel({ model, recipe, counts, ...limit, ...wanted });
   const sharing = (options.share ?? true) ? createSharing() : noSharing;
-  const { kernelsAModule = Infinity } = options;
-  const printer = target.kind === "wasm" ? createModulePrinter(target, kernelsAModule) : undefined;
+  const printer = partPrinterFor(target, options);
   const fused: FusedGraph[] = [];
   const programs: ScheduledProgram[] = [];
   for (const graph of graphs.graphs) {
@@ -66,22 +65,46 @@ export function* compileByTurns(
     const program = fuse(graph, options);
     yield undefined;
     fused.push(program);
-    programs.push(yield* printing(scheduleByTurns(program, target, { ...options, sharing }), printer));
+    programs.push(yield* printing(scheduleByTurns(program, target, { ...options, sharing }), printer.add));
   }
   yield undefined;
-  const plan = makePlan(graphs, programs, options.target, printer?.finish());
+  const plan = makePlan(graphs, programs, target, printer.finish());
   return { model: graphs, fused, programs, plan };
 }
 
-/** Prints what is lowered; yields the modules that are full. */
+interface PartPrinter {
+  /** Prints what is lowered; returns what a device can begin to compile. */
+  readonly add: (nest: LoopNest) => PlanPart | undefined;
+  readonly finish: () => PrintedParts;
+}
+
+function partPrinterFor(target: Target, { kernelsAModule = Infinity }: CompileOptions): PartPrinter {
+  if (target.kind === "wasm") {
+    const { add, finish } = createModulePrinter(target, kernelsAModule);
+    return { add, finish: () => ({ wasm: finish() }) };
+  }
+  const print = wgslPrinterFor(target);
+  const given = new Set<LoopNest["body"]>();
+  return {
+    add(nest) {
+      const { name, bindings, workgroups, body } = nest;
+      // Too many bindings are merged when they have their places in memory.
+      if (given.has(body) || bindings.length > target.maximumBindings) return undefined;
+      given.add(body);
+      return { name, bindings, workgroups, ...print(nest) };
+    },
+    finish: () => ({ wgsl: print }),
+  };
+}
+
 function* printing(
-  turns: Generator<LoopNest, ScheduledProgram>,
-  printer: ModulePrinter | undefined,
-): Generator<Uint8Array | undefined, ScheduledProgram> {
+  turns: Generator<LoopNest | undefined, ScheduledProgram>,
+  add: PartPrinter["add"],
+): Generator<PlanPart | undefined, ScheduledProgram> {
   for (;;) {
     const turn = turns.next();
     if (turn.done) return turn.value;
-    yield printer?.add(turn.value);
+    yield turn.value && add(turn.value);
   }
 }
 

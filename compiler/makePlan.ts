@@ -22,7 +22,7 @@ import {
 import type { ExecutionPlan, PlanBuffer, PlanDispatch, PlanKernel, PlanTensor } from "./plan/plan.ts";
 import type { WasmCode } from "./print/wasm/code.ts";
 import { printWasmModule } from "./print/wasm/printWasm.ts";
-import { printWgsl } from "./print/wgsl/printWgsl.ts";
+import { createWgslPrinter, type PrintedWgsl } from "./print/wgsl/printWgsl.ts";
 import type { Target } from "./target.ts";
 import type { ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
 import { usesOf } from "./scheduleProgram.ts";
@@ -45,13 +45,27 @@ function layOut(states: readonly StateTensor[], programs: readonly TemporaryPlac
   return { buffers: [...placed.buffers, ...arenas], states: placed.places, workspace: placed.buffers.length };
 }
 
-/** `code`: the kernels of the programs, in their order, where they are printed already. */
+/** Kernels of a plan that is still to be made. */
+export interface PrintedParts {
+  /** Of target `wasm`: the kernels of the programs, in their order. */
+  readonly wasm?: WasmCode | undefined;
+  /** Of target `wgsl`: knows what it has printed. */
+  readonly wgsl?: ((nest: LoopNest) => PrintedWgsl) | undefined;
+}
+
+/** Prints for the target; by its own options, so that the same printer serves a whole plan. */
+export function wgslPrinterFor({ subgroupSize, software }: Target & { kind: "wgsl" }): (nest: LoopNest) => PrintedWgsl {
+  return createWgslPrinter({ subgroups: subgroupSize > 0, subgroupSize, keepLoops: software });
+}
+
+/** `printed`: what is printed already. */
 export function makePlan(
   graphs: ModelGraphs,
   programs: readonly ScheduledProgram[],
   target: Target,
-  code?: WasmCode,
+  printed: PrintedParts = {},
 ): ExecutionPlan {
+  const print = target.kind === "wgsl" ? (printed.wgsl ?? wgslPrinterFor(target)) : undefined;
   const largest = target.kind === "wgsl" ? target.maximumBindingBytes : Infinity;
   const temporaries = programs.map(({ dispatches: all, tensors }) =>
     placeTemporaries(
@@ -71,7 +85,7 @@ export function makePlan(
       const bound = lowered.tensors.map((id) => bindingOf(id, program.tensors, layout, places));
       const limit = target.kind === "wgsl" ? target.maximumBindings : Infinity;
       const { nest, places: bindings } = mergeBindings(lowered.nest, bound, limit);
-      kernels.push(planKernel(nest, kernels.length, target, dispatch, program.tensors));
+      kernels.push(planKernel(nest, kernels.length, print, dispatch, program.tensors));
       nests.push(nest);
       return { kernel: kernels.length - 1, bindings };
     });
@@ -85,7 +99,7 @@ export function makePlan(
     programs: dispatches,
   };
   if (target.kind === "wgsl") return plan;
-  return { ...plan, wasm: code ?? printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) };
+  return { ...plan, wasm: printed.wasm ?? printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) };
 }
 
 /** A value that is made when it is first asked for. */
@@ -98,7 +112,7 @@ function once<T>(make: () => T): () => T {
 function planKernel(
   nest: LoopNest,
   number: number,
-  target: Target,
+  print: PrintedParts["wgsl"],
   { kernels, lowered }: ScheduledDispatch,
   tensors: ReadonlyMap<number, StoredTensor>,
 ): PlanKernel {
@@ -107,14 +121,16 @@ function planKernel(
     definitions.flatMap((kernel) => kernel.origins.map((origin) => [originText(origin), origin] as const)),
   );
   const cost = once(() => costOf(definitions, tensors, new Set(lowered.tensors)));
-  const { source, features } = printed(nest, target);
+  // Loop nests beside a module are text for people; WGSL is printed here and now.
+  const wgsl = print?.(nest);
+  const source = once(() => wgsl?.source ?? printNest(nest));
   return {
     name: nest.name,
     file: fileName(number, nest.name),
     origins: [...origins.values()],
     bindings: nest.bindings,
     workgroups: nest.workgroups,
-    features,
+    features: wgsl?.features ?? [],
     get source() {
       return source();
     },
@@ -122,13 +138,6 @@ function planKernel(
       return cost();
     },
   };
-}
-
-function printed(nest: LoopNest, target: Target): { source: () => string; features: PlanKernel["features"] } {
-  if (target.kind === "wasm") return { source: once(() => printNest(nest)), features: [] };
-  const { subgroupSize, software } = target;
-  const { source, features } = printWgsl(nest, { subgroups: subgroupSize > 0, subgroupSize, keepLoops: software });
-  return { source: () => source, features };
 }
 
 function bindingOf(

@@ -45,12 +45,12 @@ export function scheduleProgram(program: FusedGraph, target: Target, options: Pr
   return drain(scheduleByTurns(program, target, options));
 }
 
-/** The same; yields the nest of each dispatch as soon as it is lowered. */
+/** The same; yields the nest of each dispatch as soon as it is known, and nothing in other turns. */
 export function* scheduleByTurns(
   program: FusedGraph,
   device: Target,
   { separate = false, schedules, sharing = noSharing }: ProgramOptions,
-): Generator<LoopNest, ScheduledProgram> {
+): Generator<LoopNest | undefined, ScheduledProgram> {
   const backend = backendFor(device);
   const target = backend.targetFor(program.kernels, device);
   const stored = new Map(program.tensors);
@@ -63,10 +63,7 @@ export function* scheduleByTurns(
     return [first, second];
   });
   const tensors = backend.place(stored);
-  const chains = backend.chain(kernels, tensors, target);
-  const chained = separate || !backend.scratchInChains ? [] : chains;
-  const placed = new Map([...tensors, ...scratchTensors(chained, kernels, tensors)]);
-  const inputOf = (number: number, chunks: number | undefined): Input[] => {
+  const inputOf = (number: number, chunks: number | undefined, placed: Tensors): Input[] => {
     const kernel = kernels[number];
     if (!kernel) return [];
     const given = schedules && givenSchedule(schedules, { kernel, tensors, target, chunks });
@@ -78,7 +75,16 @@ export function* scheduleByTurns(
     const header = kernelHeader(kernel, tensors, schedule);
     return [{ kernel, schedule, tensors: placed, name, header, subgroupSize, chunks, key: given?.key }];
   };
-  const inputs = chains.map(({ kernels: members, chunks }) => members.flatMap((number) => inputOf(number, chunks)));
+  // Where equal kernels are lowered once, those that stand alone in any case need not wait for the chains.
+  if (sharing !== noSharing)
+    for (const number of backend.apart(kernels, tensors, target))
+      for (const input of inputOf(number, undefined, tensors)) yield lowerAlone(input, sharing).lowered.nest;
+  const chains = yield* backend.chain(kernels, tensors, target);
+  const hasScratch = backend.scratchInChains && !separate;
+  const placed = hasScratch ? new Map([...tensors, ...scratchTensors(chains, kernels, tensors)]) : tensors;
+  const inputs = chains.map(({ kernels: members, chunks }) =>
+    members.flatMap((number) => inputOf(number, chunks, placed)),
+  );
   const runs = separate ? inputs.flatMap((members) => members.map((member): Run => [member])) : inputs;
   const ways: Ways = { sharing, calls: backend.callsInChains };
   const mostBindings = target.kind === "wgsl" && !separate ? target.maximumBindings : 0;
@@ -94,6 +100,7 @@ export function* scheduleByTurns(
   return { name: program.name, tensors: placed, dispatches };
 }
 
+type Tensors = ReadonlyMap<number, StoredTensor>;
 type Input = LoweringInput & ScheduledKernel;
 /** Kernels that run one after another in a dispatch. */
 type Run = readonly Input[];

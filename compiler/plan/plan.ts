@@ -62,6 +62,9 @@ export interface RunnablePlan {
   readonly wasm?: WasmCode;
 }
 
+/** What a device may begin to compile while the plan is being made: a module of WebAssembly, or a kernel in WGSL. */
+export type PlanPart = Uint8Array | RunnableKernel;
+
 export interface ExecutionPlan extends RunnablePlan {
   readonly kernels: readonly PlanKernel[];
 }

@@ -6,7 +6,7 @@ import { firstOf, type RewriteRule } from "../rewrite/rewriteGraph.ts";
 import { winogradRule } from "../rewrite/winograd.ts";
 import type { Target } from "../target.ts";
 import { type Chain, planChains } from "./chains.ts";
-import { chainsForWgsl } from "./wgslChains.ts";
+import { chainsForWgsl, longKernels } from "./wgslChains.ts";
 import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
@@ -42,7 +42,13 @@ export interface Backend<T extends Target = Target> {
     kernels: readonly Kernel[],
     tensors: ReadonlyMap<number, StoredTensor>,
     target: T,
-  ) => readonly Chain[];
+  ) => Generator<undefined, readonly Chain[]>;
+  /** Numbers of the kernels that will be dispatches of their own, whatever the chains are. */
+  readonly apart: (
+    kernels: readonly Kernel[],
+    tensors: ReadonlyMap<number, StoredTensor>,
+    target: T,
+  ) => readonly number[];
   /** What only a chain reads lies in scratch. */
   readonly scratchInChains: boolean;
   /** Kernels of chains are functions of their own, which several chains call. */
@@ -62,6 +68,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
     schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
     candidates: (kernel, tensors, _, chunks) => candidatesForWasm(kernel, tensors, chunks),
     chain: planChains,
+    apart: () => [],
     scratchInChains: true,
     callsInChains: true,
   },
@@ -80,6 +87,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
         .slice(0, mostCandidates)
         .map(({ schedule }) => schedule),
     chain: chainsForWgsl,
+    apart: longKernels,
     scratchInChains: false,
     callsInChains: false,
   },

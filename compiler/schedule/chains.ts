@@ -205,23 +205,29 @@ function neededOf(member: Member, free: readonly Member[]): Member[] {
   return free.filter((other) => needed.has(other));
 }
 
-export function planChains(kernels: readonly Kernel[], tensors: Tensors): Chain[] {
+export function planChains(kernels: readonly Kernel[], tensors: Tensors): Generator<undefined, Chain[]> {
   return planByRule(kernels, tensors, cacheRule(tensors));
 }
 
-export function planByRule(kernels: readonly Kernel[], tensors: Tensors, rule: ChainRule): Chain[] {
+/** Chain by chain: to weigh them takes time, in which the caller may do something else. */
+export function planByRule(
+  kernels: readonly Kernel[],
+  tensors: Tensors,
+  rule: ChainRule,
+): Generator<undefined, Chain[]> {
   return planMembers(
     kernels.map((kernel, number) => memberOf(kernel, number, tensors)),
     rule,
   );
 }
 
-function planMembers(members: readonly Member[], rule: ChainRule): Chain[] {
+function* planMembers(members: readonly Member[], rule: ChainRule): Generator<undefined, Chain[]> {
   let open = members;
   const chains: Chain[] = [];
   while (open.length > 0) {
     const { before, chain } = grow(open, rule);
-    chains.push(...planMembers(before, rule));
+    yield;
+    chains.push(...(yield* planMembers(before, rule)));
     const chunks = chain.members.length === 1 ? undefined : rule.finish(chain);
     chains.push({ kernels: chain.members.map(({ number }) => number), chunks });
     const taken = new Set([...before, ...chain.members]);

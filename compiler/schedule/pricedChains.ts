@@ -80,14 +80,22 @@ function costOf(chain: Growing, costs: ChainCosts): number {
   return chain.members.length === 1 ? priceOf(chain.members, undefined, costs) : bestOf(chain, costs).cost;
 }
 
+/** Whether it runs alone for so long that no chain is worth the risk: no need to look for ways to cut it. */
+export function isLong(kernel: Kernel, costs: ChainCosts): boolean {
+  return costs.duration(kernel, undefined).time * costs.doubt > costs.dispatch;
+}
+
 function priceRule(tensors: Tensors, costs: ChainCosts): ChainRule {
-  // No need to look for ways to cut it.
-  const isLong = ({ kernel }: Member): boolean => costs.duration(kernel, undefined).time * costs.doubt > costs.dispatch;
   return {
     start: ({ kernel }) => kernel.domain[0] ?? 1,
     join(chain, member) {
       const members = [...chain.members, member];
-      if (members.some(isLong) || !mayFollow(chain, member) || !canBind(members, costs.mostBindings)) return 0;
+      if (
+        members.some(({ kernel }) => isLong(kernel, costs)) ||
+        !mayFollow(chain, member) ||
+        !canBind(members, costs.mostBindings)
+      )
+        return 0;
       const apart = costOf(chain, costs) + priceOf([member], undefined, costs) + costs.dispatch;
       const ways = [sharedChunks(chain, member, tensors), 1].filter((chunks) => chunks > 0);
       return ways.find((chunks) => bestOf({ members, chunks }, costs).cost <= apart) ?? 0;
@@ -96,6 +104,10 @@ function priceRule(tensors: Tensors, costs: ChainCosts): ChainRule {
   };
 }
 
-export function planPricedChains(kernels: readonly Kernel[], tensors: Tensors, costs: ChainCosts): Chain[] {
+export function planPricedChains(
+  kernels: readonly Kernel[],
+  tensors: Tensors,
+  costs: ChainCosts,
+): Generator<undefined, Chain[]> {
   return planByRule(kernels, tensors, priceRule(tensors, costs));
 }

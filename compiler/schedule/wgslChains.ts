@@ -7,7 +7,7 @@
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import type { Chain } from "./chains.ts";
-import { type ChainCosts, planPricedChains } from "./pricedChains.ts";
+import { type ChainCosts, isLong, planPricedChains } from "./pricedChains.ts";
 import { durationForWgsl } from "./wgsl.ts";
 import { chainLanes, compilationOf, stepsOf, type Duration, type GpuTarget } from "./wgslCosts.ts";
 
@@ -24,8 +24,19 @@ const mostStepsAlone = 1 << 16;
  */
 const sureness = 20;
 
-export function chainsForWgsl(kernels: readonly Kernel[], tensors: Tensors, target: GpuTarget): Chain[] {
+export function chainsForWgsl(
+  kernels: readonly Kernel[],
+  tensors: Tensors,
+  target: GpuTarget,
+): Generator<undefined, Chain[]> {
   return planPricedChains(kernels, tensors, target.software ? softwareCosts(tensors, target) : hardwareCosts(target));
+}
+
+/** Numbers of the kernels that no chain takes, whatever the others are: those that take long. */
+export function longKernels(kernels: readonly Kernel[], tensors: Tensors, target: GpuTarget): number[] {
+  if (!target.software) return [];
+  const costs = softwareCosts(tensors, target);
+  return kernels.flatMap((kernel, number) => (isLong(kernel, costs) ? [number] : []));
 }
 
 const nothing: Duration = { time: 0, accesses: 0 };

@@ -2,7 +2,7 @@
  * The one interface of all devices. A device opens a plan as a session; a session holds the plan's buffers (zeroed at
  * the start) and runs its programs. Calls on a session take effect in the order in which they are made.
  */
-import type { RunnablePlan } from "../../compiler/plan/plan.ts";
+import type { PlanPart, RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { Target } from "../../compiler/target.ts";
 import type { Requirement } from "./requirements.ts";
 
@@ -39,8 +39,8 @@ export interface Device {
   readonly target: Target;
   /** What the plan needs of the device's memory, whether the device has it or not: the same list for every plan. */
   requirements(plan: RunnablePlan): readonly Requirement[];
-  /** Begins to compile a part of a plan that is still being made (CPU); `open` goes on from there. */
-  prepare?(module: Uint8Array): void;
+  /** Begins to compile a part of a plan that is still being made; `open` goes on from there. */
+  prepare?(part: PlanPart): void;
   /** Rejects with a `RuntimeFailure` where a requirement is not met. */
   open(plan: RunnablePlan): Promise<Session>;
   close(): Promise<void>;

@@ -15,14 +15,16 @@ export async function obtainPlan(
   device: Pick<Device, "prepare">,
   store: PlanStore | undefined,
 ): Promise<ObtainedPlan> {
-  const prepare = (module: Uint8Array): void => device.prepare?.(module);
   const found = await store?.find(inputs);
   if (found) {
-    found.plan.wasm?.modules.forEach(prepare);
+    const { wasm, kernels } = found.plan;
+    for (const part of wasm?.modules ?? kernels) device.prepare?.(part);
     return { ...found, keep: async () => {} };
   }
   const { model, recipe, ...options } = inputs;
-  const compilation = await inTurns(compileByTurns(model, recipe, { ...options, kernelsAModule }), prepare);
+  const compilation = await inTurns(compileByTurns(model, recipe, { ...options, kernelsAModule }), (part) =>
+    device.prepare?.(part),
+  );
   const made = { plan: compilation.plan, used: usedSchedules(compilation, inputs.schedules) };
   return { ...made, keep: async () => store?.keep(inputs, made) };
 }

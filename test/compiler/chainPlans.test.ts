@@ -8,6 +8,7 @@ import type { Kernel, StoredTensor } from "../../compiler/fusion/kernel.ts";
 import { element, index, type Index } from "../../compiler/nest/integer.ts";
 import { type Chain, planChains, scratchTensors } from "../../compiler/schedule/chains.ts";
 import { type ChainCosts, planPricedChains } from "../../compiler/schedule/pricedChains.ts";
+import { drain } from "../../compiler/turns.ts";
 import { add, type Value, zero } from "../../compiler/value.ts";
 
 /** What is read: elements in the reader's own row, in another one, through a view; or a number as a counter or a place. */
@@ -167,7 +168,7 @@ const planners = {
 function planned(steps: readonly Step[], plan: (typeof planners)[keyof typeof planners] = planChains): Planned {
   const kernels = steps.map(kernelOf);
   const tensors = tensorsOf(steps);
-  const chains = plan(kernels, tensors);
+  const chains = drain(plan(kernels, tensors));
   const chainOf = new Map(chains.flatMap((chain, c) => chain.kernels.map((k) => [k, c] as const)));
   return { steps, kernels, tensors, chains, chainOf };
 }
@@ -300,7 +301,7 @@ describe("chains by prices", () => {
   const local = kernelOf({ reads: [{ tensor: 3, way: "row" }], output: 4, rows: 16, columns: 64, inPlace: false });
   const far = kernelOf({ reads: [{ tensor: 3, way: "elsewhere" }], output: 4, rows: 16, columns: 64, inPlace: false });
   const plan = (kernels: readonly Kernel[], changed: Partial<ChainCosts>): readonly (number | undefined)[] =>
-    planPricedChains(kernels, tensors(kernels), { ...costs, ...changed }).map(({ chunks }) => chunks);
+    drain(planPricedChains(kernels, tensors(kernels), { ...costs, ...changed })).map(({ chunks }) => chunks);
   const lasting =
     (alone: number, inChunks: number, inOne: number): ChainCosts["duration"] =>
     (_, chunks) => ({ time: chunks === undefined ? alone : chunks === 1 ? inOne : inChunks, accesses: 10 });

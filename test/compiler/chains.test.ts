@@ -6,6 +6,7 @@ import type { Kernel, StoredTensor } from "../../compiler/fusion/kernel.ts";
 import { isLegal } from "../../compiler/lower/legalSchedule.ts";
 import { verifyNest } from "../../compiler/nest/verifyNest.ts";
 import { planChains, scratchTensors } from "../../compiler/schedule/chains.ts";
+import { drain } from "../../compiler/turns.ts";
 import { checkText, type CheckedModel, type TrainingRecipe } from "../../language/index.ts";
 import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
 import { targets } from "../support/targets.ts";
@@ -219,7 +220,7 @@ describe("planning", () => {
       fc.property(programs, (all) => {
         const kernels = all.map((reads, i) => kernelOf(i, reads));
         const tensors = new Map(all.map((_, i) => [i, stored(i)]));
-        const chains = planChains(kernels, tensors);
+        const chains = drain(planChains(kernels, tensors));
         const order = chains.flatMap((chain) => chain.kernels);
         expect(order.toSorted((a, b) => a - b)).toEqual(all.map((_, i) => i));
         const chainOf = new Map(chains.flatMap((chain, c) => chain.kernels.map((k) => [k, c] as const)));
@@ -245,6 +246,6 @@ describe("planning", () => {
       kernelOf(2, [{ tensor: 1, isLocal: true }]),
     ];
     const tensors = new Map([0, 1, 2].map((i) => [i, stored(i)]));
-    expect(planChains(kernels, tensors)).toEqual([{ kernels: [0, 1, 2], chunks: 16 }]);
+    expect(drain(planChains(kernels, tensors))).toEqual([{ kernels: [0, 1, 2], chunks: 16 }]);
   });
 });

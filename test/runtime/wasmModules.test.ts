@@ -37,9 +37,9 @@ test("one module, or several that are compiled meanwhile", async () => {
   const wanted = { counts: { train: 32, test: 16 }, target: device.target, programs };
   const whole = compile(model, recipe, wanted);
   const given: Uint8Array[] = [];
-  const parts = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule: 3 }), (module) => {
-    given.push(module);
-    device.prepare?.(module);
+  const parts = await inTurns(compileByTurns(model, recipe, { ...wanted, kernelsAModule: 3 }), (part) => {
+    if (part instanceof Uint8Array) given.push(part);
+    device.prepare?.(part);
   });
   const [modules, kernels] = [parts.plan.wasm?.modules ?? [], parts.plan.wasm?.kernels ?? []];
   expect(whole.plan.wasm?.modules).toHaveLength(1);

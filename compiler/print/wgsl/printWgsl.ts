@@ -26,12 +26,42 @@ export function workgroupGrid(workgroups: number): [x: number, y: number] {
   return [Math.min(workgroups, largestDimension), Math.ceil(workgroups / largestDimension)];
 }
 
+export interface PrintedWgsl {
+  readonly source: string;
+  /** WGSL features that the kernel needs. */
+  readonly features: "subgroups"[]; // prettier-ignore
+}
+
+/** Prints nests with the same options: those of one body once, since they differ in their heads only. */
+export function createWgslPrinter(options: WgslOptions): (nest: LoopNest) => PrintedWgsl {
+  const known = new WeakMap<LoopNest["body"], Sections>();
+  return (nest) => {
+    const sections = known.get(nest.body) ?? printSections(nest, options);
+    known.set(nest.body, sections);
+    return assemble(nest, sections);
+  };
+}
+
 /**
  * Prints a nest as WGSL. `options` tell whether the device has subgroups of one fixed size; a nest that broadcasts
  * or uses `subgroupLane` needs them (`InvariantError` otherwise).
  */
-export function printWgsl(nest: LoopNest, options: WgslOptions): { source: string; features: "subgroups"[] } {
-  // prettier-ignore
+export function printWgsl(nest: LoopNest, options: WgslOptions): PrintedWgsl {
+  return assemble(nest, printSections(nest, options));
+}
+
+interface Sections {
+  /** All that stands below the head. */
+  readonly text: string;
+  readonly features: PrintedWgsl["features"];
+  readonly usesWrapping: boolean;
+}
+
+function assemble(nest: LoopNest, { text, features, usesWrapping }: Sections): PrintedWgsl {
+  return { source: `${head(nest, usesWrapping)}\n\n${text}\n`, features };
+}
+
+function printSections(nest: LoopNest, options: WgslOptions): Sections {
   verifyNest(nest);
   const draft = createPrinter(nest, options, undefined);
   printBlock(draft, nest.body);
@@ -43,7 +73,6 @@ export function printWgsl(nest: LoopNest, options: WgslOptions): { source: strin
     throw new InvariantError(`${nest.name}: the nest counts lanes of subgroups, but their size is not known`);
   const needsSubgroups = printer.usesSubgroups || usesLane[subgroupLaneName] === true;
   const sections = [
-    head(printer),
     needsSubgroups ? "enable subgroups;" : "",
     declarations(printer),
     ...[...printer.helpers].map((name) =>
@@ -51,7 +80,8 @@ export function printWgsl(nest: LoopNest, options: WgslOptions): { source: strin
     ),
     entryPoint(printer, body),
   ];
-  return { source: `${sections.filter(Boolean).join("\n\n")}\n`, features: needsSubgroups ? ["subgroups"] : [] };
+  const { usesWrapping } = printer;
+  return { text: sections.filter(Boolean).join("\n\n"), features: needsSubgroups ? ["subgroups"] : [], usesWrapping };
 }
 
 function createPrinter(nest: LoopNest, options: WgslOptions, usedOnce: ReadonlySet<string> | undefined): Printer {
@@ -95,7 +125,7 @@ function uses(lines: readonly string[], name: string): boolean {
   return lines.some((line) => word.test(line));
 }
 
-function head({ nest, usesWrapping }: Printer): string {
+function head(nest: LoopNest, usesWrapping: boolean): string {
   const size = `${nest.workgroups} workgroup${nest.workgroups === 1 ? "" : "s"} of ${nest.lanes} lane${nest.lanes === 1 ? "" : "s"}`;
   const lines = [nest.name, ...nest.header, size];
   if (usesWrapping) lines.push("Integers are unsigned: what is below zero wraps to a large number.");

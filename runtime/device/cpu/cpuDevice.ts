@@ -54,7 +54,7 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     },
     target: { kind: "wasm", relaxedSimd },
     requirements: (plan) => memoryRequirements(plan, threads),
-    prepare: (module) => void modules.compile(module),
+    prepare: (part) => void (part instanceof Uint8Array && modules.compile(part)),
     open: (plan) => openSession({ number: sessions++, workers, memories, modules, driver }, plan),
     close: () => workers.close(),
   };

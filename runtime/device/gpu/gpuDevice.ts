@@ -64,14 +64,13 @@ interface Opened {
 function createGpuDevice({ gpu, adapter, device }: Opened, options: GpuOptions, release: () => void): GpuDevice {
   const failures = watchFailures(device);
   const pipelines = createPipelines(device);
-  const helpers: Compiler[] = [];
-  const openHelpers = async (): Promise<readonly Compiler[]> => {
-    while (helpers.length < availableParallelism() - 1) {
-      const helper = await requestDevice(await chooseAdapter(gpu, options.allowSoftware), options);
-      helpers.push({ device: helper, pipelines: createPipelines(helper) });
-    }
-    return helpers;
+  let helpers: Promise<readonly Compiler[]> | undefined;
+  const openHelper = async (): Promise<Compiler> => {
+    const helper = await requestDevice(await chooseAdapter(gpu, options.allowSoftware), options);
+    return { device: helper, pipelines: createPipelines(helper) };
   };
+  const openHelpers = (): Promise<readonly Compiler[]> =>
+    (helpers ??= Promise.all(Array.from({ length: availableParallelism() - 1 }, openHelper)));
   const warmUp = compilesAtFirstRun(adapter) ? createWarmUp({ device, pipelines }, openHelpers) : undefined;
   const sessions = new Set<GpuSession>();
   let closed = false;
@@ -79,6 +78,12 @@ function createGpuDevice({ gpu, adapter, device }: Opened, options: GpuOptions, 
     description: describeAdapter(adapter),
     target: targetOf(adapter, device.limits),
     requirements: (plan) => memoryRequirements(device, plan),
+    prepare(part) {
+      // A device at work is left alone: what it runs would wait for the driver's compiler.
+      if (part instanceof Uint8Array || sessions.size > 0) return;
+      if (warmUp) warmUp.begin(part);
+      else void pipelines.get(part).catch(() => {});
+    },
     async open(plan) {
       if (plan.target !== "wgsl")
         throw new GpuError(
@@ -95,7 +100,7 @@ function createGpuDevice({ gpu, adapter, device }: Opened, options: GpuOptions, 
       if (closed) return;
       closed = true;
       for (const session of sessions) await session.close();
-      for (const helper of helpers) helper.device.destroy();
+      for (const helper of (await helpers?.catch(() => [])) ?? []) helper.device.destroy();
       device.destroy();
       release();
     },

@@ -4,7 +4,7 @@
 import type { RunnableKernel } from "../../../compiler/plan/plan.ts";
 import { shaderStageCompute } from "./dawn.ts";
 import { GpuError, messageOf } from "./gpuError.ts";
-import { sharedText } from "./sharedText.ts";
+import { sharedTextOf } from "./sharedText.ts";
 
 export interface Pipelines {
   /** Rejects with a `GpuError` that names the kernel. */
@@ -31,7 +31,7 @@ export function createPipelines(device: GPUDevice): Pipelines {
   return {
     layout: (count) => layoutsFor(count).group,
     get(kernel) {
-      const code = sharedText(kernel.source);
+      const code = sharedTextOf(kernel);
       const key = `${kernel.bindings.length}\n${code}`;
       let pipeline = compiled.get(key);
       if (!pipeline) {

@@ -75,7 +75,7 @@ export async function openSession(parts: SessionParts, plan: RunnablePlan): Prom
     run: (program, times = 1) =>
       queue.after(async () => {
         const dispatches = dispatchesOf(program);
-        if (warmUp && !paces.has(program)) await failures.race(warmUp(kernelsOf(plan, dispatches)));
+        if (warmUp && !paces.has(program)) await failures.race(warmUp.finish(kernelsOf(plan, dispatches)));
         const pace = paces.get(program) ?? newPace();
         paces.set(program, pace);
         const largestBatch = Math.max(1, Math.floor(largestSubmit / Math.max(1, dispatches.length)));

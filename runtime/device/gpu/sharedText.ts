@@ -4,10 +4,20 @@
  * In: WGSL as the printer writes it. Out: the same without comments, its declared names numbered in order. What holds:
  * two texts become one only if one is the other with its names changed.
  */
+import type { RunnableKernel } from "../../../compiler/plan/plan.ts";
 
 const declaration = /\b(?:let\s+|var\s+|var<[^>]*>\s*)([A-Za-z_]\w*)/g;
 /** Not a component (`.x`), and not an address space or a type (`var<workgroup>`), which may be called like a variable. */
 const identifier = /(?<![.\w<])[A-Za-z_]\w*/g;
+
+const known = new WeakMap<RunnableKernel, string>();
+
+/** The text of a kernel, worked out once. */
+export function sharedTextOf(kernel: RunnableKernel): string {
+  const text = known.get(kernel) ?? sharedText(kernel.source);
+  known.set(kernel, text);
+  return text;
+}
 
 export function sharedText(source: string): string {
   const text = source.replace(/\/\/.*$/gm, "").replace(/\n\s*\n/g, "\n");

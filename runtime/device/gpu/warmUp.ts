@@ -1,23 +1,29 @@
 /**
- * Compiling kernels on all cores, where the driver would do it on one.
+ * Compiling kernels before they run, on all cores, where the driver would do it when they run, on one.
  *
  * Mesa's lavapipe compiles a kernel when it is first dispatched, one after another. It keeps what it compiled on disk, for
- * every device: so other devices of the same adapter compile half of a program's kernels meanwhile.
+ * every device: so other devices of the same adapter compile half of a program's kernels.
  *
- * In: kernels. Out: they are compiled. What holds: what fails here fails again, and is reported, where it matters.
+ * In: kernels, also those of a plan that is still being made. Out: they are compiled. What holds: what fails here fails
+ * again, and is reported, where it matters.
  */
 import type { RunnableKernel } from "../../../compiler/plan/plan.ts";
 import { bufferUsage } from "./dawn.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { waitQuietly } from "./quietWait.ts";
-import { sharedText } from "./sharedText.ts";
+import { sharedTextOf } from "./sharedText.ts";
 
 export interface Compiler {
   readonly device: GPUDevice;
   readonly pipelines: Pipelines;
 }
 
-export type WarmUp = (kernels: readonly RunnableKernel[]) => Promise<void>;
+export interface WarmUp {
+  /** Begins to compile a kernel, beside a caller that is busy: on one core. */
+  begin(kernel: RunnableKernel): void;
+  /** Compiles kernels, and all that has begun, on all cores; resolves when it is done. */
+  finish(kernels: readonly RunnableKernel[]): Promise<void>;
+}
 
 /** A long kernel that is there sooner was on disk, and so are the others: not worth other devices. */
 const fromDiskMilliseconds = 60;
@@ -25,29 +31,57 @@ const fromDiskMilliseconds = 60;
 /** Bytes of each binding: addresses beyond are kept inside by the device. */
 const bindingBytes = 256;
 
+interface Waiting {
+  readonly kernel: RunnableKernel;
+  readonly length: number;
+}
+
 /** `own` compiles too; `helpers` are asked for when there is something to compile. */
 export function createWarmUp(own: Compiler, helpers: () => Promise<readonly Compiler[]>): WarmUp {
   const known = new Set<string>();
-  return async (kernels) => {
-    const fresh = new Map<string, RunnableKernel>();
-    for (const kernel of kernels) {
-      const text = sharedText(kernel.source);
-      if (!known.has(text)) fresh.set(text, kernel);
-      known.add(text);
-    }
-    if (fresh.size < 2) return;
-    // The longest first, so that no core has one left at the end.
-    const waiting = [...fresh].sort(([a], [b]) => a.length - b.length).map(([, kernel]) => kernel);
-    const compileWaiting = async (compiler: Compiler): Promise<void> => {
-      for (let kernel = waiting.pop(); kernel; kernel = waiting.pop())
-        await compileByRunning(compiler, kernel).catch(() => {});
-    };
-    const longest = waiting.pop();
-    if (!longest) return;
-    const first = compileByRunning(own, longest).catch(() => {});
-    if (await isSettledWithin(first, fromDiskMilliseconds)) return;
-    const others = (await helpers()).map(compileWaiting);
-    await Promise.all([first.then(() => compileWaiting(own)), ...others]);
+  let waiting: Waiting[] = [];
+  let beginning: Promise<void> | undefined;
+  const begun = new Set<Promise<void>>();
+  const add = (kernel: RunnableKernel): void => {
+    const text = sharedTextOf(kernel);
+    if (known.has(text)) return;
+    known.add(text);
+    waiting.push({ kernel, length: text.length });
+  };
+  /** The longest first, so that no core has one left at the end. */
+  const next = (compiler: Compiler): Promise<void> | undefined => {
+    if (waiting.length === 0) return undefined;
+    const longest = waiting.reduce((a, b) => (b.length > a.length ? b : a));
+    waiting = waiting.filter((one) => one !== longest);
+    const work = compileByRunning(compiler, longest.kernel)
+      .catch(() => {})
+      .finally(() => begun.delete(work));
+    begun.add(work);
+    return work;
+  };
+  const compileWaiting = async (compiler: Compiler): Promise<void> => {
+    for (let work = next(compiler); work; work = next(compiler)) await work;
+  };
+  return {
+    begin(kernel) {
+      add(kernel);
+      // Not by the device itself: a queue that compiles a kernel keeps its device from creating pipelines.
+      beginning ??= helpers()
+        .then(([helper]) => helper && compileWaiting(helper))
+        .catch(() => {})
+        .finally(() => (beginning = undefined));
+    },
+    finish: (kernels) =>
+      waitQuietly(
+        (async () => {
+          kernels.forEach(add);
+          const longest = next(own);
+          if (longest && (await isSettledWithin(longest, fromDiskMilliseconds))) waiting = [];
+          const others = waiting.length > 0 ? (await helpers()).map(compileWaiting) : [];
+          await Promise.all([compileWaiting(own), ...others]);
+          await Promise.all(begun);
+        })(),
+      ),
   };
 }
 
@@ -74,6 +108,6 @@ async function compileByRunning({ device, pipelines }: Compiler, kernel: Runnabl
   pass.dispatchWorkgroups(1);
   pass.end();
   device.queue.submit([encoder.finish()]);
-  await waitQuietly(device.queue.onSubmittedWorkDone());
+  await device.queue.onSubmittedWorkDone();
   memory.destroy();
 }
