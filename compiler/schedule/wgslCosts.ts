@@ -107,12 +107,18 @@ export function compilationOf(accesses: number, { software, expectedRuns = mostR
  * Runs by which a program is judged: a training of some minutes, short steps more often than long ones. Measured in steps
  * of contractions; between the bounds the schedules of a kernel hardly change.
  */
-const stepsOfTraining = 2e12;
-const [leastRuns, mostRuns] = [500, 2000];
+const stepsOfTraining = 7e11;
+const [leastRuns, mostRuns] = [50, 2000];
 
 export function expectedRunsOf(kernels: readonly Kernel[]): number {
   const steps = kernels.reduce((sum, kernel) => sum + stepsOf(kernel), 0);
   return Math.round(Math.min(mostRuns, Math.max(leastRuns, stepsOfTraining / Math.max(1, steps))));
+}
+
+/** The target for a text that so many kernels of the program share: it is compiled once and runs as many times more. */
+export function withUses(target: GpuTarget, uses: number): GpuTarget {
+  const { expectedRuns = mostRuns } = target;
+  return uses === 1 ? target : { ...target, expectedRuns: expectedRuns * uses };
 }
 
 /** Elements times steps of the reduction. */
