@@ -105,7 +105,7 @@ export function compilationOf(accesses: number, { software, expectedRuns = mostR
 
 /**
  * Runs by which a program is judged: a training of some minutes, short steps more often than long ones. Measured in steps
- * of contractions; between the bounds the schedules of a kernel hardly change.
+ * of contractions, for a kernel that stands once in the program.
  */
 const stepsOfTraining = 7e11;
 const [leastRuns, mostRuns] = [50, 2000];

@@ -3,8 +3,10 @@ import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { PlanPart } from "../../compiler/plan/plan.ts";
 import { checkText } from "../../language/index.ts";
 import { openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
+import { sharedText } from "../../runtime/device/gpu/sharedText.ts";
 import { obtainPlan } from "../../runtime/train/obtainPlan.ts";
 import { openPlanStore, type PlanInputs } from "../../runtime/train/planStore.ts";
 import { afterTwoSteps } from "../support/afterSteps.ts";
@@ -49,6 +51,22 @@ async function keepOne(inputs = inputsOf(text), build = "one"): Promise<string> 
   const names = await readdir(folder);
   return join(folder, names.at(-1) ?? "");
 }
+
+describe("a device that prepares", () => {
+  it("is given the kernels of a plan for a GPU while it is made", async () => {
+    const given: PlanPart[] = [];
+    // No kernel has its bindings merged, which happens when tensors have their places.
+    const target = { ...targets["a software GPU"], maximumBindings: 32 };
+    const device = { prepare: (part: PlanPart) => void given.push(part) };
+    const { plan } = await obtainPlan({ ...inputsOf(text), target }, device, undefined);
+    const early = given.flatMap((part) => (part instanceof Uint8Array ? [] : [sharedText(part.source)]));
+    const texts = new Set(plan.kernels.map(({ source }) => sharedText(source)));
+    expect(early).toHaveLength(given.length);
+    // Each once.
+    expect(early).toHaveLength(texts.size);
+    expect(new Set(early)).toEqual(texts);
+  });
+});
 
 describe("a plan that was kept", () => {
   it.each(["wasm", "a software GPU"] as const)("is what the compiler made, for %s", async (target) => {
