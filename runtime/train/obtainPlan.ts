@@ -17,8 +17,7 @@ export async function obtainPlan(
 ): Promise<ObtainedPlan> {
   const found = await store?.find(inputs);
   if (found) {
-    const { wasm, kernels } = found.plan;
-    for (const part of wasm?.modules ?? kernels) device.prepare?.(part);
+    for (const module of found.plan.wasm?.modules ?? []) device.prepare?.(module);
     return { ...found, keep: async () => {} };
   }
   const { model, recipe, ...options } = inputs;
