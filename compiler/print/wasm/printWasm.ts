@@ -13,6 +13,7 @@ import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
 import { calledBy } from "./calls.ts";
 import type { WasmCode } from "./code.ts";
+import { nameColumns } from "./nameColumns.ts";
 import { type HelperName, makeHelper } from "./helpers.ts";
 import type { ValueType } from "./opcodes.ts";
 import { layOutScratch, type ScratchLayout } from "./scratchLayout.ts";
@@ -106,7 +107,8 @@ interface KernelOptions extends WasmOptions {
   readonly placeOf: Calls["placeOf"];
 }
 
-function printKernel(nest: LoopNest, scratch: ScratchLayout, options: KernelOptions): WasmFunction {
+function printKernel(given: LoopNest, scratch: ScratchLayout, options: KernelOptions): WasmFunction {
+  const nest = nameColumns(given);
   const analysis = analyse(nest);
   const first = printOnce(nest, scratch, analysis, options, new Map());
   // Addresses below their pointers: print again with pointers that start low enough.
