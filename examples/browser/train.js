@@ -1,6 +1,6 @@
 /** Trains the program of the page, and shows how it goes. Build the package first: `npm run build`. */
 import { checkText, renderDiagnostics } from "cnnc";
-import { generateShapes, openCpuDevice, openTraining } from "cnnc/browser";
+import { generateShapes, openCpuDevice, openTraining, RuntimeFailure } from "cnnc/browser";
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -72,7 +72,8 @@ start.onclick = async () => {
   try {
     await run();
   } catch (problem) {
-    element("report").textContent = problem instanceof Error ? problem.message : String(problem);
+    element("report").textContent =
+      problem instanceof RuntimeFailure ? `${problem.message}\n${problem.remedy}` : String(problem);
   }
   [start.disabled, stop.disabled] = [false, true];
 };

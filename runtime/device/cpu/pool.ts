@@ -5,7 +5,7 @@
  * rejects whatever is waited for, now and later; idle threads do not keep the process alive.
  */
 import { CpuError } from "./cpuError.ts";
-import type { Command, Reply, StartThread } from "./thread.ts";
+import type { Command, Reply, StartThread, ThreadEvents } from "./thread.ts";
 
 export interface ThreadPool {
   readonly size: number;
@@ -47,8 +47,8 @@ export function startThreads(size: number, start: StartThread): ThreadPool {
       else if (reply.kind === entry.reply && --entry.left === 0) settle(entry);
     }
   };
-  const fail = (problem: string): void => {
-    if (!closing) failAll(threadFailure(problem));
+  const fail: ThreadEvents["fail"] = (problem, remedy) => {
+    if (!closing) failAll(threadFailure(problem, remedy));
   };
   const threads = Array.from({ length: size }, (_, number) => start(number, { receive, fail }));
   return {
@@ -74,12 +74,11 @@ export function startThreads(size: number, start: StartThread): ThreadPool {
   };
 }
 
-function threadFailure(problem: string): CpuError {
-  return new CpuError(
-    "thread-failed",
-    `a worker thread of the CPU device failed: ${problem}`,
-    "Too little memory causes this: resume from the last checkpoint, with fewer threads or a smaller batch.",
-  );
+const tooLittleMemory =
+  "Too little memory causes this: resume from the last checkpoint, with fewer threads or a smaller batch.";
+
+function threadFailure(problem: string, remedy = tooLittleMemory): CpuError {
+  return new CpuError("thread-failed", `a worker thread of the CPU device failed: ${problem}`, remedy);
 }
 
 function kernelFailure(problem: string): CpuError {

@@ -24,7 +24,7 @@ export type Reply =
 export interface ThreadEvents {
   readonly receive: (reply: Reply) => void;
   /** The thread is dead, or not fit for anything more. */
-  readonly fail: (problem: string) => void;
+  readonly fail: (problem: string, remedy?: string) => void;
 }
 
 export interface Thread {

@@ -20,13 +20,15 @@ ${threadSource}
 onmessage = ({ data }) => obey(data);
 `;
 
+/** A worker that a page's policy forbids gives no message. */
+const blocked = "Let the page's Content-Security-Policy allow `worker-src blob:`, or open with `sharedMemory: false`.";
+
 export const startWebThread: StartThread = (thread, { receive, fail }) => {
   const { Worker } = globalThis as unknown as { readonly Worker: WorkerConstructor };
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const worker = new Worker(url, { name: `cnnc ${thread}` });
   worker.onmessage = ({ data }) => receive(data);
-  // A worker that a policy forbids says nothing.
-  worker.onerror = ({ message }) => fail(message ?? "the page's policy must allow `worker-src blob:`");
+  worker.onerror = ({ message }) => (message === undefined ? fail("it could not be started", blocked) : fail(message));
   return {
     post: (command) => worker.postMessage(command),
     hold: () => {},
