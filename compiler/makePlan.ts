@@ -85,7 +85,7 @@ export function makePlan(
     programs: dispatches,
   };
   if (target.kind === "wgsl") return plan;
-  return { ...plan, wasm: code ?? printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) };
+  return { ...plan, wasm: code ?? printWasmModule(nests, target) };
 }
 
 /** A value that is made when it is first asked for. */
