@@ -8,7 +8,7 @@ import { mapLoads } from "../../nest/mapAccesses.ts";
 import { type Analysis, analyse, vectorLanes } from "./analysis.ts";
 import { farApart } from "./columns.ts";
 import { sumKey } from "./integers.ts";
-import { isArranged } from "./ordering.ts";
+import { areSomeArranged, isArranged } from "./ordering.ts";
 
 type Load = Extract<Expression, { kind: "load" }>;
 
@@ -21,7 +21,7 @@ interface Named {
 }
 
 export function nameColumns(nest: LoopNest): LoopNest {
-  if (nest.lanes !== vectorLanes || !hasArranged(nest.body)) return nest;
+  if (nest.lanes !== vectorLanes || !areSomeArranged(nest.body)) return nest;
   const analysis = analyse(nest);
   let count = 0;
   const freshName = (): string => `column${++count}`;
@@ -30,12 +30,6 @@ export function nameColumns(nest: LoopNest): LoopNest {
       ? nameIn(statements, analysis, freshName)
       : statements.map((of) => (of.kind === "loop" || of.kind === "if" ? { ...of, body: visit(of.body) } : of));
   return { ...nest, body: visit(nest.body) };
-}
-
-function hasArranged(statements: readonly Statement[]): boolean {
-  return (
-    isArranged(statements) || statements.some((of) => (of.kind === "loop" || of.kind === "if") && hasArranged(of.body))
-  );
 }
 
 function nameIn(statements: readonly Statement[], analysis: Analysis, freshName: () => string): readonly Statement[] {
@@ -62,8 +56,7 @@ function nameIn(statements: readonly Statement[], analysis: Analysis, freshName:
       }),
     ];
   });
-  const byPlace = (a: Named, b: Named): number =>
-    a.key === b.key ? a.constant - b.constant : a.key < b.key ? -1 : 1;
+  const byPlace = (a: Named, b: Named): number => (a.key === b.key ? a.constant - b.constant : a.key < b.key ? -1 : 1);
   const definitions = [...found.values()].toSorted(byPlace).map(({ name, load }): Statement => {
     return { kind: "let", name, value: load };
   });

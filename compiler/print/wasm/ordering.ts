@@ -40,6 +40,14 @@ export function isArranged(statements: readonly Statement[]): boolean {
   return statements.length >= shortest && statements.length <= longest && mayMove(statements);
 }
 
+/** Whether some of the statements, or of those inside of them, are. */
+export function areSomeArranged(statements: readonly Statement[]): boolean {
+  return (
+    isArranged(statements) ||
+    statements.some((of) => (of.kind === "loop" || of.kind === "if") && areSomeArranged(of.body))
+  );
+}
+
 /** Definitions and stores only, and nothing is loaded that is stored. */
 function mayMove(statements: readonly Statement[]): boolean {
   const stored = new Set<string>();
@@ -96,7 +104,7 @@ function fillPiece(
   for (;;) {
     const next = nextOf(units, ready, known);
     const unit = units[next?.number ?? -1];
-    if (!next || !unit || (piece.length > 0 && values + next.lack > mostValues)) return piece;
+    if (!next || !unit || (piece.length > 0 && next.lack > 0 && values + next.lack > mostValues)) return piece;
     values += next.lack;
     piece.push(unit);
     for (const number of [next.number, ...unit.uses]) known.add(number);
@@ -113,18 +121,15 @@ interface Candidate {
 }
 
 /** Of units that are as good, the first in the given order. */
-function nextOf(
-  units: readonly Unit[],
-  ready: ReadonlySet<number>,
-  known: ReadonlySet<number>,
-): Candidate | undefined {
+function nextOf(units: readonly Unit[], ready: ReadonlySet<number>, known: ReadonlySet<number>): Candidate | undefined {
   const lackOf = (unit: Unit | undefined): number =>
     unit ? unit.uses.reduce((lack, use) => lack + (known.has(use) ? 0 : 1), unit.loads) : 0;
   let best: Candidate | undefined;
   for (const number of ready) {
     const lack = lackOf(units[number]);
     const users = units[number]?.users ?? [];
-    const distance = lack === 0 ? -1 : users.reduce((least, user) => Math.min(least, lackOf(units[user]) - 1), Infinity);
+    const distance =
+      lack === 0 ? -1 : users.reduce((least, user) => Math.min(least, lackOf(units[user]) - 1), Infinity);
     if (!best || distance < best.distance || (distance === best.distance && lack < best.lack))
       best = { number, lack, distance };
   }

@@ -10,7 +10,12 @@ import type { Expression, Statement } from "../../nest/loopNest.ts";
 import { access, op } from "./assembler.ts";
 import { pushVector } from "./expressions.ts";
 import type { Piece } from "./ordering.ts";
-import { here, type KernelPrinter, newLocal, parameter, waitingPlaces } from "./state.ts";
+import { here, type KernelPrinter, newLocal, parameter } from "./state.ts";
+
+const vectorBytes = 16;
+/** Values that may wait at a time, at the start of the kernel's scratch. */
+const waitingPlaces = 64;
+export const waitingBytes = vectorBytes * waitingPlaces;
 
 /** A value that later pieces need. */
 interface Waiting {
@@ -54,8 +59,6 @@ export function printPieces(
     }
   });
 }
-
-const vectorBytes = 16;
 
 /** Nothing: it stays in its local, and the engine finds a place for it. */
 function setAside(

@@ -85,9 +85,6 @@ export interface KernelPrinter {
   isGuarded: boolean;
 }
 
-/** Vectors at the start of a kernel's scratch that hold values which wait for their use. */
-export const waitingPlaces = 64;
-
 /** Locals of a kernel's parameters. */
 export const parameter = { workgroup: 0, bindings: 1, scratch: 2 } as const;
 
