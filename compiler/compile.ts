@@ -109,9 +109,9 @@ function* printing(
 }
 
 export function fuse(graph: Graph, options: Pick<CompileOptions, "target" | "fuse">): FusedGraph {
-  const { costs, rewrite } = backendFor(options.target);
+  const { costs, rewrites } = backendFor(options.target);
   const isFused = options.fuse ?? true;
-  return fuseGraph(rewrite && isFused ? rewriteGraph(graph, rewrite) : graph, costs, isFused);
+  return fuseGraph(isFused ? rewrites.reduce(rewriteGraph, graph) : graph, costs, isFused);
 }
 
 export { makePlan } from "./makePlan.ts";

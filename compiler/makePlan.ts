@@ -99,7 +99,7 @@ export function makePlan(
     programs: dispatches,
   };
   if (target.kind === "wgsl") return plan;
-  return { ...plan, wasm: printed.wasm ?? printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) };
+  return { ...plan, wasm: printed.wasm ?? printWasmModule(nests, target) };
 }
 
 /** A value that is made when it is first asked for. */

@@ -13,4 +13,9 @@ export type Target =
       /** How often the program will probably run: what a schedule that is faster and takes longer to compile may cost. */
       readonly expectedRuns?: number;
     }
-  | { readonly kind: "wasm"; readonly relaxedSimd: boolean };
+  | {
+      readonly kind: "wasm";
+      readonly relaxedSimd: boolean;
+      /** Modules import memory of one thread; not given: memory that threads share. */
+      readonly unsharedMemory?: boolean;
+    };

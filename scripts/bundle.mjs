@@ -15,7 +15,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 /** What is bundled, since every command needs it; other dependencies stay packages of their own. */
 const bundled = new Set(["chevrotain", "commander"]);
 
-const entryPoints = ["cli/main.ts", "index.ts", "compiler/index.ts", "runtime/index.ts"];
+const entryPoints = ["cli/main.ts", "index.ts", "compiler/index.ts", "runtime/index.ts", "runtime/browser/index.ts"];
 
 /** The folders whose sources decide what a program compiles to. */
 const compilerFolders = ["language", "compiler", "runtime"];
@@ -46,10 +46,8 @@ export async function bundle(outdir) {
     platform: "node",
     target: "node20",
     external: Object.keys(dependencies).filter((name) => !bundled.has(name)),
-    // commander is CommonJS and requires Node's own modules.
-    banner: {
-      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
-    },
+    // commander is CommonJS and requires Node's own modules. An import of them would keep every file from browsers.
+    banner: { js: "const require = globalThis.process?.getBuiltinModule;" },
     define: { CNNC_BUILD: JSON.stringify(sourceNumber()) },
     logLevel: "warning",
   });

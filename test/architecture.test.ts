@@ -135,8 +135,21 @@ describe("imports", () => {
   });
 });
 
-describe("language and compiler run in a browser", () => {
-  const isPortable = (file: string): boolean => file.startsWith("language/") || file.startsWith("compiler/");
+describe("language, compiler and what a page has of the runtime run in a browser", () => {
+  /** All files that a file needs when it runs, itself included. */
+  function needed(file: string, found = new Set<string>()): Set<string> {
+    if (found.has(file)) return found;
+    found.add(file);
+    for (const { from, file: used, isType } of imports) if (from === file && used && !isType) needed(used, found);
+    return found;
+  }
+  const page = needed("runtime/browser/index.ts");
+  const isPortable = (file: string): boolean => /^(?:language|compiler)\//.test(file) || page.has(file);
+
+  it("a page has the CPU device, and not that of Node.js", () => {
+    expect(page).toContain("runtime/device/cpu/session.ts");
+    expect(page).not.toContain("runtime/device/cpu/cpuDevice.ts");
+  });
 
   it("they import nothing but the parser's library", () => {
     const foreign = imports.filter(({ from, file }) => isPortable(from) && file === undefined);

@@ -58,7 +58,7 @@ export function planOfNests(
       ]),
     ),
   };
-  return target.kind === "wasm" ? { ...plan, wasm: printWasmModule(nests, { relaxedSimd: target.relaxedSimd }) } : plan;
+  return target.kind === "wasm" ? { ...plan, wasm: printWasmModule(nests, target) } : plan;
 }
 
 function printed(nest: LoopNest, target: Target): Pick<PlanKernel, "source" | "features"> {

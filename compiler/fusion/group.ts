@@ -84,9 +84,6 @@ export function readsOf(
 const same = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((value, i) => value === b[i]);
 
-/** Groups that a node may join: those begun last. */
-const mostCandidates = 64;
-
 /** What the making of a group's kernel needs to know of all groups. */
 interface Grouped {
   readonly reads: ReadonlyMap<number, ReadonlySet<number>>;
@@ -97,8 +94,8 @@ interface Grouped {
 export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Kernel[] {
   const { stored, aliases, live } = storage;
   const groups = new Map<number, Group>();
-  /** In the order in which they were begun. */
-  const recent: Group[] = [];
+  /** Groups that read a tensor or compute it, in the order in which they were begun. */
+  const byTensor = new Map<number, Set<Group>>();
   const groupOf = new Map<number, number>();
   const reads = new Map<number, ReadonlySet<number>>();
   const elsewhere = new Map<number, ReadonlySet<string>>();
@@ -169,8 +166,9 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
   function tryJoin(node: Node, value: Value, readSet: ReadonlySet<number>): Group | undefined {
     const reduction = isReduction(value) ? value : undefined;
     const direct = new Set([...readSet].flatMap(sources).map((id) => groupOf.get(id)));
-    const candidates = recent.slice(-mostCandidates).toReversed();
-    for (const group of candidates) {
+    const met = new Set([...readSet].flatMap((tensor) => [tensor, ...sources(tensor)]));
+    const candidates = new Set([...met].flatMap((tensor) => [...(byTensor.get(tensor) ?? [])]));
+    for (const group of [...candidates].toSorted((a, b) => b.id - a.id)) {
       if (!same(group.domain, node.shape)) continue;
       if (overwritesTooEarly([...group.members, node.id])) continue;
       const depends = direct.has(group.id);
@@ -221,7 +219,7 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
       members: [],
       reductions: [],
     };
-    if (!groups.has(group.id)) recent.push(group);
+    for (const tensor of [node.id, ...readSet]) byTensor.set(tensor, (byTensor.get(tensor) ?? new Set()).add(group));
     groups.set(group.id, group);
     group.members.push(node.id);
     if (reduction) group.reductions.push(node.id);

@@ -7,11 +7,15 @@ import type { Condition, Expression, Statement } from "./loopNest.ts";
 
 export type MapAccess = (buffer: string, index: Index) => { readonly buffer: string; readonly index: Index };
 
-function mapExpression(of: Expression, access: MapAccess): Expression {
-  const recur = (inner: Expression): Expression => mapExpression(inner, access);
+type Load = Extract<Expression, { kind: "load" }>;
+/** What stands for a load; `isGuarded`: a test can keep it from being read. */
+export type MapLoad = (load: Load, isGuarded: boolean) => Expression;
+
+function mapExpression(of: Expression, access: MapLoad, isGuarded = false): Expression {
+  const recur = (inner: Expression): Expression => mapExpression(inner, access, isGuarded);
   switch (of.kind) {
     case "load":
-      return { kind: "load", ...access(of.buffer, of.index) };
+      return access(of, isGuarded);
     case "unary":
       return { ...of, operand: recur(of.operand) };
     case "binary":
@@ -22,8 +26,8 @@ function mapExpression(of: Expression, access: MapAccess): Expression {
       return {
         ...of,
         condition: mapCondition(of.condition, access),
-        then: recur(of.then),
-        otherwise: recur(of.otherwise),
+        then: mapExpression(of.then, access, true),
+        otherwise: mapExpression(of.otherwise, access, true),
       };
     case "constant":
     case "reference":
@@ -34,7 +38,7 @@ function mapExpression(of: Expression, access: MapAccess): Expression {
   }
 }
 
-function mapCondition(of: Condition, access: MapAccess): Condition {
+function mapCondition(of: Condition, access: MapLoad): Condition {
   switch (of.kind) {
     case "compare":
       return { ...of, left: mapExpression(of.left, access), right: mapExpression(of.right, access) };
@@ -49,28 +53,37 @@ function mapCondition(of: Condition, access: MapAccess): Condition {
 }
 
 export function mapAccesses(statements: readonly Statement[], access: MapAccess): Statement[] {
+  const load: MapLoad = ({ buffer, index: at }) => ({ kind: "load", ...access(buffer, at) });
   return statements.map((of): Statement => {
     switch (of.kind) {
-      case "let":
-      case "assign":
-        return { ...of, value: mapExpression(of.value, access) };
-      case "variable":
-        return { ...of, initial: mapExpression(of.initial, access) };
       case "loop":
         return { ...of, body: mapAccesses(of.body, access) };
       case "if":
-        return { ...of, condition: mapCondition(of.condition, access), body: mapAccesses(of.body, access) };
-      case "store": {
-        const store = { ...of, ...access(of.buffer, of.index), value: mapExpression(of.value, access) };
-        return of.where ? { ...store, where: mapCondition(of.where, access) } : store;
-      }
+        return { ...of, condition: mapCondition(of.condition, load), body: mapAccesses(of.body, access) };
+      case "store":
+        return { ...mapLoads(of, load), ...access(of.buffer, of.index) };
       case "call":
         return { ...of, buffers: of.buffers.map((buffer) => access(buffer, index(0)).buffer) };
-      case "letIndex":
-      case "barrier":
-      case "reduceLanes":
-      case "comment":
-        return of;
+      default:
+        return mapLoads(of, load);
     }
   });
+}
+
+/** Puts something else in place of the loads of one statement, not of those inside of it. */
+export function mapLoads<S extends Statement>(of: S, load: MapLoad): S;
+export function mapLoads(of: Statement, load: MapLoad): Statement {
+  switch (of.kind) {
+    case "let":
+    case "assign":
+      return { ...of, value: mapExpression(of.value, load) };
+    case "variable":
+      return { ...of, initial: mapExpression(of.initial, load) };
+    case "store": {
+      const store = { ...of, value: mapExpression(of.value, load) };
+      return of.where ? { ...store, where: mapCondition(of.where, load) } : store;
+    }
+    default:
+      return of;
+  }
 }

@@ -8,12 +8,12 @@ import { createGraphBuilder } from "../graph/builder.ts";
 import { type Graph, InvariantError, type Node } from "../graph/graph.ts";
 import type { OperatorAttributes, OperatorName } from "../operators/operator.ts";
 
-/** Adds a node whose layer and line are those of the node that is replaced. */
+/** Adds a node whose layer and line are those of the node that is replaced, and its role, if none is given. */
 export type AddNode = <K extends OperatorName>(
   operator: K,
   attributes: OperatorAttributes[K],
   inputs: readonly number[],
-  role: string,
+  role?: string,
 ) => number;
 
 export interface RewriteContext {
@@ -21,6 +21,10 @@ export interface RewriteContext {
   /** The replaced node's inputs, in the new graph. */
   readonly inputs: readonly number[];
   readonly shapeOf: (node: number) => readonly number[];
+  /** The old graph, who reads what in it, and where its nodes, those before the replaced one, are in the new one. */
+  readonly graph: Graph;
+  readonly readersOf: (node: number) => readonly number[];
+  readonly placeOf: (node: number) => number;
 }
 
 /** The new node that stands for an old one, or undefined: it stays. */
@@ -40,20 +44,29 @@ export function firstOf(...rules: readonly RewriteRule[]): RewriteRule {
 export function rewriteGraph(graph: Graph, rule: RewriteRule): Graph {
   const builder = createGraphBuilder(graph.name);
   const places: number[] = [];
+  const placeOf = (node: number): number => places[node] ?? -1;
+  const readers = graph.nodes.map((): number[] => []);
+  for (const { id, inputs } of graph.nodes) for (const input of inputs) readers[input]?.push(id);
+  const readersOf = (node: number): readonly number[] => readers[node] ?? [];
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((input) => places[input] ?? -1);
+    const inputs = node.inputs.map(placeOf);
     const add: AddNode = (operator, attributes, from, role) =>
       builder.add(operator, attributes, from, {
         ...node.origin,
-        role: node.origin.role === "forward" ? role : `${node.origin.role}, ${role}`,
+        role: roleIn(node, role),
       });
-    const found = rule(node, { add, inputs, shapeOf: builder.shapeOf });
+    const found = rule(node, { add, inputs, shapeOf: builder.shapeOf, graph, readersOf, placeOf });
     if (found !== undefined && builder.shapeOf(found).join() !== node.shape.join())
       throw new InvariantError(`what replaces ${node.operator} of ${node.origin.layer} has another shape`);
     // Operator and attributes are those of one node; the union cannot say so.
     const attributes = node.attributes as OperatorAttributes[OperatorName];
     places[node.id] = found ?? builder.add(node.operator, attributes, inputs, node.origin);
   }
-  for (const { state, value } of graph.updates) builder.update(state, places[value] ?? -1);
+  for (const { state, value } of graph.updates) builder.update(state, placeOf(value));
   return builder.finish();
+}
+
+function roleIn({ origin }: Node, role: string | undefined): string {
+  if (role === undefined) return origin.role;
+  return origin.role === "forward" ? role : `${origin.role}, ${role}`;
 }

@@ -93,13 +93,18 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
   const addressOf = (tensor: number, at: readonly Index[]): Index =>
     offset(at, storageStrides(tensors.get(tensor) ?? { shape: [] }));
 
-  function enumerate({ index: of, minimum, maximum }: Test & { kind: "inRange" }): void {
+  /** The axes whose places a test singles out, if it does. */
+  function singledOut({ index: of, minimum, maximum }: Test & { kind: "inRange" }): readonly Axis[] {
     const names = variablesOf(of);
     const tested = axes.filter(({ name }) => names.has(name));
     const isOne = minimum === maximum && of.terms.length === 1 && tested.some(({ name }) => factorOf(of, name));
     const areShort = tested.every(({ extent }) => extent <= shortAxis) && tested.length === names.size;
-    if (isOne || areShort) for (const { name } of tested) enumerated.add(name);
+    return isOne || areShort ? tested : [];
   }
+
+  /** Whether it may fail where the code is for one place. */
+  const mayFail = (test: Test): boolean =>
+    kernel.accumulators.length > 0 || test.kind !== "inRange" || singledOut(test).length === 0;
 
   function collect(root: Value, kind: Access["kind"]): number {
     operations = 0;
@@ -109,7 +114,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
         visit(test.left, operand, false);
         visit(test.right, operand, false);
       } else if (test.kind === "all") test.tests.forEach((inner) => visitTest(inner, operand));
-      else if (test.kind === "inRange") enumerate(test);
+      else if (test.kind === "inRange") for (const { name } of singledOut(test)) enumerated.add(name);
     };
     const visit = (value: Value, operand: string | undefined, guarded: boolean): void => {
       if (seen.has(value)) return;
@@ -133,7 +138,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
           return visit(value.right, operand, guarded);
         case "select":
           visitTest(value.test, operand);
-          visit(value.then, operand, true);
+          visit(value.then, operand, guarded || mayFail(value.test));
           return visit(value.otherwise, operand, guarded);
         case "reduce": {
           const count = value.extents.reduce((a, b) => a * b, 1);

@@ -1,6 +1,7 @@
 /** What differs between targets before printing: costs, splits and default schedules, one entry for each target. */
 import type { CostModel } from "../fusion/inline.ts";
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { maskRule } from "../rewrite/masks.ts";
 import { phaseRule } from "../rewrite/phases.ts";
 import { firstOf, type RewriteRule } from "../rewrite/rewriteGraph.ts";
 import { winogradRule } from "../rewrite/winograd.ts";
@@ -16,8 +17,8 @@ import { candidatesForWgsl, scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
   readonly costs: CostModel;
-  /** What is replaced before fusion by something faster that computes the same. */
-  readonly rewrite?: RewriteRule;
+  /** What is replaced before fusion by something faster that computes the same: one rule after another, all through the graph. */
+  readonly rewrites: readonly RewriteRule[];
   /** The target as seen by the kernels of one program. */
   readonly targetFor: (kernels: readonly Kernel[], target: T) => T;
   /** The target as seen by a kernel to which so many are equal, itself included: they are compiled once. */
@@ -62,10 +63,13 @@ export interface Backend<T extends Target = Target> {
 const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind: K }>> } = {
   wasm: {
     costs: { read: 1, write: 1, operation: 0.1, transcendental: 4, kernel: 2000 },
-    rewrite: firstOf(
-      winogradRule({ split: 14, join: 16, groupElements: 1 << 17, channelsFirst: false, inputGradient: "transpose" }),
-      phaseRule,
-    ),
+    rewrites: [
+      firstOf(
+        winogradRule({ split: 14, join: 16, groupElements: 1 << 17, channelsFirst: false, inputGradient: "transpose" }),
+        phaseRule,
+      ),
+      maskRule,
+    ],
     targetFor: (_, target) => target,
     targetForUses: (target) => target,
     split: splitForWasm,
@@ -79,10 +83,18 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
   },
   wgsl: {
     costs: { read: 1, write: 1, operation: 0.05, transcendental: 1, kernel: 8000 },
-    rewrite: firstOf(
-      winogradRule({ split: 48, join: 52, groupElements: Infinity, channelsFirst: true, inputGradient: "correlation" }),
-      phaseRule,
-    ),
+    rewrites: [
+      firstOf(
+        winogradRule({
+          split: 48,
+          join: 52,
+          groupElements: Infinity,
+          channelsFirst: true,
+          inputGradient: "correlation",
+        }),
+        phaseRule,
+      ),
+    ],
     targetFor: (kernels, target) => ({ ...target, expectedRuns: expectedRunsOf(kernels) }),
     targetForUses: withUses,
     split: splitForWgsl,

@@ -6,6 +6,7 @@
  * contiguous loads; padded operands staged once; short loop bodies; fixed chunks for the threads.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import type { Index } from "../nest/integer.ts";
 import {
   type Access,
   type Analysis,
@@ -244,7 +245,7 @@ function scheduleMap(kernel: Kernel, analysis: Analysis, variant: WasmVariant, g
     tile.set(vector, vectorStep(kernel, extentOf(analysis, vector), tile, { vector, points }));
   }
   const grid = given ?? chooseGrid(analysis, vector, tile);
-  const loops = analysis.axes.flatMap((axis): AxisStep[] => {
+  const loops = loopOrder(analysis, vector).flatMap((axis): AxisStep[] => {
     const step = tile.get(axis.name) ?? 1;
     return step < chunkExtent(grid, axis) ? [{ axis: axis.name, step }] : [];
   });
@@ -255,6 +256,19 @@ function scheduleMap(kernel: Kernel, analysis: Analysis, variant: WasmVariant, g
     loops,
     chooseStages(analysis, grid, loops, loops[0]?.axis === axisName.domain(0) ? 1 : 0),
   );
+}
+
+/**
+ * The lanes' axis goes innermost, so that what lies beside them is in the same cache line a moment later; unless tiles overlap
+ * (a load's place is clamped to the tensor), and neighbours along the other axes load the same.
+ */
+function loopOrder({ axes, accesses }: Analysis, vector: string | undefined): readonly Axis[] {
+  if (accesses.some(({ address }) => isClamped(address))) return axes;
+  return [...axes.filter(({ name }) => name !== vector), ...axes.filter(({ name }) => name === vector)];
+}
+
+function isClamped({ terms }: Index): boolean {
+  return terms.some(({ atom }) => atom.kind === "clamp" || ("of" in atom && isClamped(atom.of)));
 }
 
 /** Elements of the vector axis that one turn computes: a short row whole, of longer ones as much as stays in registers. */

@@ -107,7 +107,7 @@ export function compilationOf(accesses: number, { software, expectedRuns = mostR
  * Runs by which a program is judged: a training of some minutes, short steps more often than long ones. Measured in steps
  * of contractions, for a kernel that stands once in the program.
  */
-const stepsOfTraining = 7e11;
+const stepsOfTraining = 1e12;
 const [leastRuns, mostRuns] = [50, 2000];
 
 export function expectedRunsOf(kernels: readonly Kernel[]): number {

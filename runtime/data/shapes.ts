@@ -5,8 +5,8 @@
  * light and noise vary so much that no pixel tells the class by itself: a linear model does poorly, while edges and their
  * arrangement tell it well.
  */
-import { setImmediate } from "node:timers/promises";
 import { uniform } from "../../compiler/nest/random.ts";
+import { nextTurn } from "../nextTurn.ts";
 import type { DataSet, Split } from "./dataSet.ts";
 
 const side = 32;
@@ -80,7 +80,7 @@ async function generateSplit(stream: number, count: number, signal: AbortSignal 
   for (let number = 0; number < count; number++) {
     labels[number] = drawPicture(stream, number, images.subarray(number * 3 * pixels, (number + 1) * 3 * pixels));
     if (number % round !== 0) continue;
-    await setImmediate();
+    await nextTurn();
     signal?.throwIfAborted();
   }
   return { images, labels, count };

@@ -24,7 +24,7 @@ export interface KernelTime {
 export interface Session {
   write(buffer: number, offset: number, bytes: Uint8Array): void;
   read(buffer: number, offset: number, byteLength: number): Promise<Uint8Array>;
-  /** Runs a program `times` times, in order; resolves when all of it is done. The thread that calls is left free. */
+  /** Runs a program `times` times, in order; resolves when all of it is done. The calling thread is left free, or has its turns. */
   run(program: string, times?: number): Promise<void>;
   /**
    * Times every dispatch of a program by itself, by the device's own clock; undefined where it has none. `times` is for

@@ -1,7 +1,7 @@
 /**
  * A compilation that gives way: whatever waits (files being read, a device at work) has its turn after each of the compiler's.
  */
-import { setImmediate } from "node:timers/promises";
+import { nextTurn } from "../nextTurn.ts";
 
 /** The engine compiles modules of so many kernels while the next ones are printed. */
 export const kernelsAModule = 8;
@@ -12,7 +12,7 @@ export async function inTurns<Part, Result>(
   each: (part: Part) => void = () => {},
 ): Promise<Result> {
   for (;;) {
-    await setImmediate();
+    await nextTurn();
     const turn = turns.next();
     if (turn.done) return turn.value;
     if (turn.value !== undefined) each(turn.value);

@@ -13,7 +13,8 @@ export interface LossFailureInput {
   readonly model: CheckedModel;
   readonly recipe: TrainingRecipe;
   readonly state: PlanState;
-  readonly folder: Pick<RunFolder, "path">;
+  /** Where the weights of earlier epochs are, if they are kept. */
+  readonly folder?: Pick<RunFolder, "path">;
   readonly epoch: number;
   /** From 1, counted over all epochs. */
   readonly step: number;
@@ -22,7 +23,8 @@ export interface LossFailureInput {
 export async function lossFailure(input: LossFailureInput): Promise<RuntimeFailure> {
   const { recipe, epoch, step, folder } = input;
   const where = (await firstBadLayer(input)) ?? "all weights are still finite: it is the loss itself that overflows";
-  const kept = epoch > 1 ? ` The weights after epoch ${epoch - 1} are in ${folder.path}/last.safetensors.` : "";
+  const kept =
+    folder && epoch > 1 ? ` The weights after epoch ${epoch - 1} are in ${folder.path}/last.safetensors.` : "";
   return new RuntimeFailure(
     "training",
     `the loss is not a finite number from step ${step} (epoch ${epoch}) on; ${where}`,

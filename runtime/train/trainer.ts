@@ -19,7 +19,7 @@ import type { Progress } from "../report/progress.ts";
 import { createBurstRunner, type BurstRunner } from "./bursts.ts";
 import { encodeCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { drawCurves } from "./curves.ts";
-import { epochOrder } from "./epochOrder.ts";
+import { epochOrder, stepsPerEpoch } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
 import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
 import { checkFit, checkImages } from "./fit.ts";
@@ -66,11 +66,6 @@ interface Run extends TrainingOptions {
   readonly evaluator: Evaluator;
   /** What waits until the device is at work. */
   readonly later: () => void;
-}
-
-/** Steps of one epoch. */
-export function stepsPerEpoch(count: number, batch: number): number {
-  return Math.floor(count / batch);
 }
 
 /**

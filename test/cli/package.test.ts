@@ -85,6 +85,24 @@ test("the command checks and trains", async () => {
   expect(JSON.parse(records)).toMatchObject({ epoch: 1 });
 });
 
+test("what a browser loads of it needs no module of Node.js, and no other package", async () => {
+  const loaded = new Set<string>();
+  const imports = /^(?:import|export)\s[^"]*"([^"]+)";|\bimport\("([^"]+)"\)/gm;
+  const load = async (path: string): Promise<void> => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    const text = await readFile(path, "utf8");
+    for (const [, named = "", dynamic] of text.matchAll(imports)) {
+      const what = dynamic ?? named;
+      expect(what, path).toMatch(/^\.\.?\//);
+      await load(join(dirname(path), what));
+    }
+  };
+  for (const name of [".", "./compiler", "./browser"])
+    await load(join(folder, "package", exports[name]?.default ?? ""));
+  expect(loaded.size).toBeGreaterThan(5);
+});
+
 test("the README's example of the library runs", async () => {
   const project = join(folder, "project");
   const [, example = ""] = /```js\n([^]*?)```/.exec(await readFile(join(root, "README.md"), "utf8")) ?? [];
@@ -112,6 +130,7 @@ const options = {
 const typed = `
 import { checkText, type CheckedModel } from "cnnc";
 import { compile, explainStage, type ExecutionPlan } from "cnnc/compiler";
+import { openTraining, type Training } from "cnnc/browser";
 import { type Device, loadData, openCpuDevice, train } from "cnnc/runtime";
 
 const { program } = checkText("model A { input 3@32x32 fc 10 }", "a.cnn");
@@ -122,6 +141,10 @@ if (model && recipe) {
   const compilation = compile(model, recipe, { counts: { train: 1, test: 1 }, target: device.target });
   const plan: ExecutionPlan = compilation.plan;
   console.log(explainStage(compilation, "kernels").length, plan.kernels.length, loadData, train);
+  const { data } = await loadData("shapes");
+  const training: Training = await openTraining({ model, recipe, data, device });
+  const { loss }: { loss: number } = await training.train(1);
+  console.log(loss);
 }
 // @ts-expect-error: a text is asked for; were the types missing, this would be no error.
 checkText(1, "a.cnn");

@@ -8,7 +8,7 @@ import { applyMatrix } from "../../compiler/operators/linearMap.ts";
 import type { ConvolutionAttributes } from "../../compiler/operators/operator.ts";
 import { evaluateGraph } from "../../compiler/reference/evaluate.ts";
 import { phaseRule } from "../../compiler/rewrite/phases.ts";
-import { rewriteGraph, type RewriteRule } from "../../compiler/rewrite/rewriteGraph.ts";
+import { rewriteGraph } from "../../compiler/rewrite/rewriteGraph.ts";
 import { type WinogradCosts, winogradRule } from "../../compiler/rewrite/winograd.ts";
 import { fastCorrelation, type Matrix } from "../../compiler/rewrite/winogradMatrices.ts";
 import { backendFor } from "../../compiler/schedule/backends.ts";
@@ -241,7 +241,7 @@ describe("rewriting", () => {
 
   const plain = { padding: { top: 1, bottom: 1, left: 1, right: 1 }, dilation: [1, 1], groups: 1 } as const;
   const wide: Use = { batch: 4, inputs: 32, outputs: 32, map: [16, 16], seed: 1 };
-  const cpu = backendFor({ kind: "wasm", relaxedSimd: true }).rewrite as RewriteRule;
+  const cpu = backendFor({ kind: "wasm", relaxedSimd: true }).rewrites;
 
   it.each([
     ["a wide 3x3", { kernel: [3, 3], stride: [1, 1] }, wide, true],
@@ -251,7 +251,7 @@ describe("rewriting", () => {
     ["an odd map", { kernel: [3, 3], stride: [1, 1] }, { ...wide, map: [15, 15] }, false],
   ] as const)("takes Winograd where it pays: %s", (_, window, use, pays) => {
     const { graph } = graphOf("conv", { ...plain, ...window }, use);
-    expect(operatorsOf(rewriteGraph(graph, cpu)).includes("tileJoin")).toBe(pays);
+    expect(operatorsOf(cpu.reduce(rewriteGraph, graph)).includes("tileJoin")).toBe(pays);
   });
 });
 

@@ -244,6 +244,35 @@ describe("fences", () => {
   });
 });
 
+/** Stores `count` sums of values, each of one from the start and one from the end: all of them wait for their partner. */
+function crossed(count: number, factor: number): LoopNest {
+  const names = Array.from({ length: count }, (_, i) => `x${i}`);
+  const at = (i: number): Index => add(multiply(lane, factor), i);
+  const sums = names.map((name, i) => {
+    const square = s.binary("multiply", s.reference(name), s.reference(name));
+    return s.letFloat(`sum${i}`, s.binary("add", square, s.reference(names[count - 1 - i] ?? "")));
+  });
+  return four({
+    bindings: [s.read("x", 3 * factor + count), s.readwrite("y", 4 * count)],
+    body: [
+      ...names.map((name, i) => s.letFloat(name, s.binary("multiply", s.load("x", at(i)), s.number(3)))),
+      ...sums,
+      ...names.map((_, i) => s.store("y", add(multiply(lane, count), count - 1 - i), s.reference(`sum${i}`))),
+    ],
+  });
+}
+
+describe("pieces of straight-line code", () => {
+  it.each([
+    ["loads side by side", 40, 1],
+    ["loads across the lanes", 40, 64],
+    ["more than the places for what waits", 300, 300],
+  ])("change no result: %s", async (_, count, factor) => {
+    const nest = crossed(count, factor);
+    await check(nest, () => ({ x: s.values(3 * factor + count), y: new Float32Array(4 * count) }), 1e-6);
+  });
+});
+
 describe("the module", () => {
   it("refuses lanes that WebAssembly does not have", () => {
     expect(() => printWasmModule([s.nest("eight", { lanes: 8 })], { relaxedSimd: false })).toThrow("1 or 4 lanes");

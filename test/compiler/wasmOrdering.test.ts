@@ -1,9 +1,9 @@
-/** The order of straight-line code for V8: a legal one, in which fewer values live at a time. */
+/** The order of straight-line code for V8: a legal one, in pieces of few values. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { index } from "../../compiler/nest/integer.ts";
 import type { Expression, Statement } from "../../compiler/nest/loopNest.ts";
-import { orderStatements } from "../../compiler/print/wasm/ordering.ts";
+import { arrange, isArranged, type Piece } from "../../compiler/print/wasm/ordering.ts";
 import { readsOf } from "../../compiler/print/wasm/statementReads.ts";
 
 const reference = (name: string): Expression => ({ kind: "reference", name });
@@ -15,6 +15,7 @@ const store = (at: number, name: string, buffer = "y"): Statement => {
 };
 
 const single = (): number => 1;
+const inOrder = (pieces: readonly Piece[]): Statement[] => pieces.flat().flatMap((unit) => unit.statements);
 
 /** Values that live after the statement where most of them do. */
 function mostLive(statements: readonly Statement[]): number {
@@ -32,7 +33,7 @@ function mostLive(statements: readonly Statement[]): number {
 
 /** Each definition loads, or adds two earlier ones; what nothing uses is stored at the end. */
 const programs = fc
-  .array(fc.tuple(fc.nat(1000), fc.nat(1000), fc.boolean()), { minLength: 20, maxLength: 80 })
+  .array(fc.tuple(fc.nat(1000), fc.nat(1000), fc.boolean()), { minLength: 24, maxLength: 80 })
   .map((choices): Statement[] => {
     const used = new Set<string>();
     const definitions = choices.map(([a, b, isLoad], i): Statement => {
@@ -51,7 +52,8 @@ it("keeps every statement, definitions before uses, blocks of stores together", 
       const first = statements.findIndex(({ kind }) => kind === "store");
       const blockFrom = (from: number): number =>
         from >= first ? Math.min(block - ((from - first) % block), statements.length - from) : 1;
-      const ordered = orderStatements(statements, blockFrom);
+      expect(isArranged(statements)).toBe(true);
+      const ordered = inOrder(arrange(statements, blockFrom));
       expect(new Set(ordered)).toEqual(new Set(statements));
       expect(ordered).toHaveLength(statements.length);
       const defined = new Set<string>();
@@ -75,16 +77,33 @@ it("finishes one sum after another", () => {
   const stores = sums.map((_, i) => store(i, `s${i}`));
   const statements = [...loads, ...sums, ...stores];
   expect(mostLive(statements)).toBe(16);
-  expect(mostLive(orderStatements(statements, single))).toBe(2);
+  expect(mostLive(inOrder(arrange(statements, single)))).toBe(2);
+});
+
+it("cuts pieces of at most sixteen values that come from memory, and never a unit", () => {
+  fc.assert(
+    fc.property(programs, (statements) => {
+      for (const piece of arrange(statements, single)) {
+        const defined = new Set(piece.flatMap(({ defines }) => defines));
+        const loads = piece.reduce((sum, unit) => sum + unit.loads, 0);
+        const others = new Set(piece.flatMap(({ names }) => names).filter((name) => !defined.has(name)));
+        expect(loads + others.size).toBeLessThanOrEqual(16);
+      }
+    }),
+    { seed: 62 },
+  );
+  // Together with what it needs of others, a unit may be larger.
+  const loads = Array.from({ length: 24 }, (_, i) => define(`a${i}`, load(i)));
+  const [piece, ...others] = arrange([...loads, ...loads.map((_, i) => store(i, `a${i}`))], (from) =>
+    from < 24 ? 24 - from : 1,
+  );
+  expect([piece?.[0]?.loads, others.length]).toEqual([24, 0]);
 });
 
 it("moves nothing where what is stored is loaded, or where the order is not only that of values", () => {
   const loads = Array.from({ length: 24 }, (_, i) => define(`a${i}`, load(i)));
-  const inPlace = [...loads, ...loads.map((_, i) => store(i, `a${i}`, "x"))];
-  expect(orderStatements(inPlace, single)).toBe(inPlace);
-  const guarded: Statement[] = [
-    ...loads,
-    { kind: "if", condition: { kind: "inRange", index: index(0), minimum: 0, maximum: 0 }, body: [store(0, "a0")] },
-  ];
-  expect(orderStatements(guarded, single)).toBe(guarded);
+  expect(isArranged([...loads, ...loads.map((_, i) => store(i, `a${i}`))])).toBe(true);
+  expect(isArranged([...loads, ...loads.map((_, i) => store(i, `a${i}`, "x"))])).toBe(false);
+  const condition = { kind: "inRange", index: index(0), minimum: 0, maximum: 0 } as const;
+  expect(isArranged([...loads, { kind: "if", condition, body: [store(0, "a0")] }])).toBe(false);
 });

@@ -4,10 +4,12 @@ import { add, index, multiply, remainder, variable } from "../../compiler/nest/i
 import { interpretNest } from "../../compiler/nest/interpretNest.ts";
 import { laneName, type LoopNest, workgroupName } from "../../compiler/nest/loopNest.ts";
 import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
+import type { Target } from "../../compiler/target.ts";
 import { CpuError } from "../../runtime/device/cpu/cpuError.ts";
 import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevice.ts";
-import { startWorkers } from "../../runtime/device/cpu/pool.ts";
-import type { Command } from "../../runtime/device/cpu/worker.ts";
+import { startNodeThread } from "../../runtime/device/cpu/nodeThread.ts";
+import { startThreads } from "../../runtime/device/cpu/pool.ts";
+import type { Command } from "../../runtime/device/cpu/thread.ts";
 import * as s from "../compiler/nestSamples.ts";
 import { bytesOfArray, planOf, runOnCpu } from "./cpuSupport.ts";
 
@@ -44,7 +46,161 @@ const programs = {
   nothing: [],
 };
 
-describe("the CPU device", () => {
+function wasmTarget(target: Target): Extract<Target, { kind: "wasm" }> {
+  if (target.kind !== "wasm") throw new Error("not a target of the CPU device");
+  return target;
+}
+
+const ways = { "on two threads": { threads: 2 }, "without shared memory": { sharedMemory: false } } as const;
+
+describe.each(Object.entries(ways))("the CPU device %s", (_, options) => {
+  let device: CpuDevice | undefined;
+  afterEach(() => device?.close());
+
+  async function open(): Promise<CpuDevice> {
+    device = await openCpuDevice(options);
+    return device;
+  }
+
+  it("keeps the order of calls without waiting between them", async () => {
+    const opened = await open();
+    const session = await opened.open(planOf(programs, opened.target));
+    const word = Uint32Array.of(10);
+    const first = session.run("step", 300);
+    session.write(3, 0, bytesOfArray(word));
+    word[0] = 77; // the caller's array is its own again
+    const second = session.run("step", 5);
+    const read = session.read(3, 0, 4);
+    const third = session.run("step");
+    expect(new Uint32Array((await read).buffer)[0]).toBe(15);
+    await Promise.all([first, second, third, session.run("nothing"), session.run("step", 0)]);
+    expect(new Uint32Array((await session.read(3, 0, 4)).buffer)[0]).toBe(16);
+  });
+
+  it("starts with zeroed buffers, also in memory that another session has used", async () => {
+    const opened = await open();
+    for (let round = 0; round < 40; round++) {
+      const session = await opened.open(planOf(programs, opened.target));
+      expect((await session.read(0, 0, 1552)).every((value) => value === 0)).toBe(true);
+      session.write(0, 0, new Uint8Array(1552).fill(round + 1));
+      await session.run("step", 2);
+      await session.close();
+      await expect(session.run("step")).rejects.toThrow("closed");
+    }
+  });
+
+  it("runs two sessions at a time", async () => {
+    const opened = await open();
+    const sessions = await Promise.all([1, 2].map(() => opened.open(planOf(programs, opened.target))));
+    await Promise.all(sessions.map((session, i) => session.run("step", 100 * (i + 1))));
+    for (const [i, session] of sessions.entries())
+      expect(new Uint32Array((await session.read(3, 0, 4)).buffer)[0]).toBe(100 * (i + 1));
+  });
+
+  it("leaves the calling thread free", async () => {
+    const opened = await open();
+    const session = await opened.open(planOf({ step: [mix("a", "b", 0.5, 3, 4096)] }, opened.target));
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    await session.run("step", 3000);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(3);
+  });
+
+  it("hands out 70,000 workgroups, each once", async () => {
+    const at = group(70_000);
+    const nest = s.nest("many", {
+      bindings: [s.readwrite("x", 70_000)],
+      workgroups: 70_000,
+      lanes: 1,
+      body: [s.store("x", at, s.binary("add", s.load("x", at), s.asFloat(at)))],
+    });
+    const buffers = { x: new Float32Array(70_000).fill(1) };
+    await runOnCpu(await open(), nest, buffers);
+    buffers.x.forEach((value, i) => {
+      if (value !== i + 1) expect.fail(`x[${i}] is ${value}`);
+    });
+  });
+
+  it("addresses nearly four gigabytes", async () => {
+    const opened = await open();
+    // Each a gibibyte and a bit: the last one ends beyond 3.5 GiB. Only pages that are touched take memory.
+    const length = 2 ** 28 + 2 ** 25;
+    const at = add(index(length - 4 * 97), multiply(group(97), 4), lane);
+    const far = s.nest("far", {
+      bindings: [s.read("low", length), s.read("middle", length), s.readwrite("high", length)],
+      workgroups: 97,
+      lanes: 4,
+      body: [s.store("high", at, s.binary("add", s.load("low", at), s.load("middle", at)))],
+    });
+    const plan = planOf({ step: [far] }, opened.target);
+    const session = await opened.open(plan);
+    const [low, middle] = [s.values(388), s.values(388, 2)];
+    const end = 4 * length - 4 * 388;
+    session.write(0, end, bytesOfArray(low));
+    session.write(1, end, bytesOfArray(middle));
+    await session.run("step");
+    const high = new Float32Array(new Uint8Array(await session.read(2, end, 4 * 388)).buffer);
+    low.forEach((value, i) => expect(high[i]).toBe(Math.fround(value + (middle[i] ?? 0))));
+    await session.close();
+  });
+
+  it("times dispatches", async () => {
+    const opened = await open();
+    const session = await opened.open(planOf(programs, opened.target));
+    const times = await session.profile("step");
+    expect(times.map(({ kernel }) => kernel)).toEqual([0, 1, 2, 3]);
+    for (const { milliseconds } of times) expect(milliseconds).toBeGreaterThan(0);
+  });
+
+  it("says what is wrong with a plan, a call or an option", async () => {
+    const opened = await open();
+    const plan = planOf(programs, opened.target);
+    const session = await opened.open(plan);
+    await expect(session.run("train")).rejects.toThrow('no program "train"');
+    expect(() => session.write(0, 1550, new Uint8Array(4))).toThrow("outside");
+    await expect(session.read(9, 0, 4)).rejects.toThrow("no buffer 9");
+    await expect(opened.open({ ...plan, target: "wgsl" })).rejects.toThrow("cannot run on the CPU");
+    const short: ExecutionPlan = { ...plan, buffers: plan.buffers.map((buffer) => ({ ...buffer, bytes: 16 })) };
+    await expect(opened.open(short)).rejects.toThrow("leaves its buffer");
+    const huge: ExecutionPlan = { ...plan, buffers: plan.buffers.map((buffer) => ({ ...buffer, bytes: 2 ** 30 })) };
+    await expect(opened.open(huge)).rejects.toMatchObject({ code: "limits" });
+    const { unsharedMemory, ...shared } = wasmTarget(opened.target);
+    const other = planOf(programs, unsharedMemory ? shared : { ...shared, unsharedMemory: true });
+    await expect(opened.open(other)).rejects.toMatchObject({ code: "refused", message: /shared cannot run/ });
+    await expect(openCpuDevice({ ...options, threads: 0 })).rejects.toBeInstanceOf(CpuError);
+  });
+
+  it("turns a kernel that leaves its memory into an error, and does not hang", async () => {
+    const far = s.nest("far away", {
+      bindings: [s.readwrite("x", 4)],
+      workgroups: 8,
+      lanes: 1,
+      body: [s.store("x", multiply(group(8), 2 ** 27), s.number(1))],
+    });
+    const opened = await open();
+    const session = await opened.open(planOf({ step: [far], count: [count] }, opened.target));
+    await expect(session.run("step", 10)).rejects.toMatchObject({ code: "thread-failed" });
+    await expect(session.run("count")).rejects.toThrow("far away");
+    await session.close();
+    // Other sessions of the device go on.
+    const other = await opened.open(planOf({ count: [count] }, opened.target));
+    await other.run("count", 7);
+    expect(new Uint32Array((await other.read(0, 0, 4)).buffer)[0]).toBe(7);
+  });
+
+  it("rejects what is under way when it is closed", async () => {
+    const opened = await open();
+    const session = await opened.open(planOf(programs, opened.target));
+    const run = session.run("step", 1e6);
+    const closed = expect(run).rejects.toThrow("closed");
+    await opened.close();
+    await closed;
+    await expect(opened.open(planOf(programs, opened.target))).rejects.toThrow("closed");
+  });
+});
+
+describe("threads", () => {
   let device: CpuDevice | undefined;
   afterEach(() => device?.close());
 
@@ -82,142 +238,8 @@ describe("the CPU device", () => {
     a.forEach((value, i) => expect(value).toBeCloseTo(buffers.a[i] ?? NaN, 5));
   });
 
-  it("keeps the order of calls without waiting between them", async () => {
-    const { target } = await open(2);
-    const session = await (device as CpuDevice).open(planOf(programs, target));
-    const word = Uint32Array.of(10);
-    const first = session.run("step", 300);
-    session.write(3, 0, bytesOfArray(word));
-    word[0] = 77; // the caller's array is its own again
-    const second = session.run("step", 5);
-    const read = session.read(3, 0, 4);
-    const third = session.run("step");
-    expect(new Uint32Array((await read).buffer)[0]).toBe(15);
-    await Promise.all([first, second, third, session.run("nothing"), session.run("step", 0)]);
-    expect(new Uint32Array((await session.read(3, 0, 4)).buffer)[0]).toBe(16);
-  });
-
-  it("starts with zeroed buffers, also in memory that another session has used", async () => {
-    const opened = await open(2);
-    for (let round = 0; round < 40; round++) {
-      const session = await opened.open(planOf(programs, opened.target));
-      expect((await session.read(0, 0, 1552)).every((value) => value === 0)).toBe(true);
-      session.write(0, 0, new Uint8Array(1552).fill(round + 1));
-      await session.run("step", 2);
-      await session.close();
-      await expect(session.run("step")).rejects.toThrow("closed");
-    }
-  });
-
-  it("runs two sessions at a time", async () => {
-    const opened = await open(2);
-    const sessions = await Promise.all([1, 2].map(() => opened.open(planOf(programs, opened.target))));
-    await Promise.all(sessions.map((session, i) => session.run("step", 100 * (i + 1))));
-    for (const [i, session] of sessions.entries())
-      expect(new Uint32Array((await session.read(3, 0, 4)).buffer)[0]).toBe(100 * (i + 1));
-  });
-
-  it("leaves the calling thread free", async () => {
-    const opened = await open(2);
-    const session = await opened.open(planOf({ step: [mix("a", "b", 0.5, 3, 4096)] }, opened.target));
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 1);
-    await session.run("step", 3000);
-    clearInterval(timer);
-    expect(ticks).toBeGreaterThan(3);
-  });
-
-  it("hands out 70,000 workgroups, each once", async () => {
-    const at = group(70_000);
-    const nest = s.nest("many", {
-      bindings: [s.readwrite("x", 70_000)],
-      workgroups: 70_000,
-      lanes: 1,
-      body: [s.store("x", at, s.binary("add", s.load("x", at), s.asFloat(at)))],
-    });
-    const buffers = { x: new Float32Array(70_000).fill(1) };
-    await runOnCpu(await open(4), nest, buffers);
-    buffers.x.forEach((value, i) => {
-      if (value !== i + 1) expect.fail(`x[${i}] is ${value}`);
-    });
-  });
-
-  it("addresses nearly four gigabytes", async () => {
-    const opened = await open(2);
-    // Each a gibibyte and a bit: the last one ends beyond 3.5 GiB. Only pages that are touched take memory.
-    const length = 2 ** 28 + 2 ** 25;
-    const at = add(index(length - 4 * 97), multiply(group(97), 4), lane);
-    const far = s.nest("far", {
-      bindings: [s.read("low", length), s.read("middle", length), s.readwrite("high", length)],
-      workgroups: 97,
-      lanes: 4,
-      body: [s.store("high", at, s.binary("add", s.load("low", at), s.load("middle", at)))],
-    });
-    const plan = planOf({ step: [far] }, opened.target);
-    const session = await opened.open(plan);
-    const [low, middle] = [s.values(388), s.values(388, 2)];
-    const end = 4 * length - 4 * 388;
-    session.write(0, end, bytesOfArray(low));
-    session.write(1, end, bytesOfArray(middle));
-    await session.run("step");
-    const high = new Float32Array(new Uint8Array(await session.read(2, end, 4 * 388)).buffer);
-    low.forEach((value, i) => expect(high[i]).toBe(Math.fround(value + (middle[i] ?? 0))));
-    await session.close();
-  });
-
-  it("times dispatches", async () => {
-    const opened = await open(2);
-    const session = await opened.open(planOf(programs, opened.target));
-    const times = await session.profile("step");
-    expect(times.map(({ kernel }) => kernel)).toEqual([0, 1, 2, 3]);
-    for (const { milliseconds } of times) expect(milliseconds).toBeGreaterThan(0);
-  });
-
-  it("says what is wrong with a plan, a call or an option", async () => {
-    const opened = await open(1);
-    const plan = planOf(programs, opened.target);
-    const session = await opened.open(plan);
-    await expect(session.run("train")).rejects.toThrow('no program "train"');
-    expect(() => session.write(0, 1550, new Uint8Array(4))).toThrow("outside");
-    await expect(session.read(9, 0, 4)).rejects.toThrow("no buffer 9");
-    await expect(opened.open({ ...plan, target: "wgsl" })).rejects.toThrow("cannot run on the CPU");
-    const short: ExecutionPlan = { ...plan, buffers: plan.buffers.map((buffer) => ({ ...buffer, bytes: 16 })) };
-    await expect(opened.open(short)).rejects.toThrow("leaves its buffer");
-    const huge: ExecutionPlan = { ...plan, buffers: plan.buffers.map((buffer) => ({ ...buffer, bytes: 2 ** 30 })) };
-    await expect(opened.open(huge)).rejects.toMatchObject({ code: "limits" });
-    await expect(openCpuDevice({ threads: 0 })).rejects.toBeInstanceOf(CpuError);
-  });
-
-  it("turns a kernel that leaves its memory into an error, and does not hang", async () => {
-    const far = s.nest("far away", {
-      bindings: [s.readwrite("x", 4)],
-      workgroups: 8,
-      lanes: 1,
-      body: [s.store("x", multiply(group(8), 2 ** 27), s.number(1))],
-    });
-    const opened = await open(3);
-    const session = await opened.open(planOf({ step: [far], count: [count] }, opened.target));
-    await expect(session.run("step", 10)).rejects.toMatchObject({ code: "thread-failed" });
-    await expect(session.run("count")).rejects.toThrow("far away");
-    await session.close();
-    // Other sessions of the device go on.
-    const other = await opened.open(planOf({ count: [count] }, opened.target));
-    await other.run("count", 7);
-    expect(new Uint32Array((await other.read(0, 0, 4)).buffer)[0]).toBe(7);
-  });
-
-  it("rejects what is under way when it is closed", async () => {
-    const opened = await open(2);
-    const session = await opened.open(planOf(programs, opened.target));
-    const run = session.run("step", 1e6);
-    const closed = expect(run).rejects.toThrow("closed");
-    await opened.close();
-    await closed;
-    await expect(opened.open(planOf(programs, opened.target))).rejects.toThrow("closed");
-  });
-
   it("reports a thread that dies, at once and from then on", async () => {
-    const pool = startWorkers(2);
+    const pool = startThreads(2, startNodeThread);
     let stopped = 0;
     pool.onDeath(() => stopped++);
     const broken = (): Command => null as unknown as Command;

@@ -40,7 +40,7 @@ export function planOf(programs: Readonly<Record<string, readonly LoopNest[]>>, 
       features: [],
     })),
     programs: Object.fromEntries(Object.entries(programs).map(([name, list]) => [name, list.map(dispatch)])),
-    wasm: printWasmModule(nests, { relaxedSimd: target.kind === "wasm" && target.relaxedSimd }),
+    wasm: printWasmModule(nests, target.kind === "wasm" ? target : { relaxedSimd: false }),
   };
 }
 

@@ -109,6 +109,7 @@ describe("a plan that was kept", () => {
       { ...same, fuse: false },
       { ...same, programs: ["evaluateStep"] },
       { ...same, target: { kind: "wasm", relaxedSimd: true } },
+      { ...same, target: { kind: "wasm", relaxedSimd: false, unsharedMemory: true } },
     ];
     for (const other of others) expect(await store.find(other)).toBeUndefined();
     expect(await openPlanStore(folder, "two").find(same)).toBeUndefined();

@@ -178,8 +178,10 @@ function functionBody(code: Code, { locals, code: body }: WasmFunction): void {
 
 const largestMemoryPages = 65536;
 
-/** All import the shared memory `env.memory` and the table `env.kernels`. */
+/** All import the memory `env.memory` and the table `env.kernels`. */
 export interface WasmModule {
+  /** Whether the memory is one that threads share. */
+  readonly sharedMemory: boolean;
   readonly functions: readonly WasmFunction[];
   /** How many functions, the first ones, go into the table, and from which place on. */
   readonly table: { readonly from: number; readonly count: number };
@@ -200,11 +202,14 @@ function collectTypes(functions: readonly WasmFunction[]): { types: readonly Fun
   return { types: found, numbers };
 }
 
-function importSection(code: Code): void {
+/** What is said of a memory's size: it has a largest one, and threads share it or not. */
+const memoryLimits = { shared: 3, unshared: 1 } as const;
+
+function importSection(code: Code, { sharedMemory }: WasmModule): void {
   unsigned(code, 2);
   text(code, "env");
   text(code, "memory");
-  append(code, [2, 3]);
+  append(code, [2, memoryLimits[sharedMemory ? "shared" : "unshared"]]);
   unsigned(code, 1);
   unsigned(code, largestMemoryPages);
   text(code, "env");
@@ -237,7 +242,7 @@ export function encodeModule(module: WasmModule, callTypes: readonly FunctionTyp
       types(code, results);
     }
   });
-  section(binary, 2, importSection);
+  section(binary, 2, (code) => importSection(code, module));
   section(binary, 3, (code) => {
     unsigned(code, all.numbers.length);
     for (const number of all.numbers) unsigned(code, number);

@@ -12,4 +12,6 @@ export interface WasmCode {
   /** Where in the table the plan's kernels are; equal ones are one. */
   readonly kernels: readonly number[];
   readonly scratchBytes: number;
+  /** The modules import memory of one thread; not given: memory that threads share. */
+  readonly unsharedMemory?: boolean;
 }

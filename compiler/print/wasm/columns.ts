@@ -15,7 +15,7 @@ import { type Column, type ColumnBlock, here, type KernelPrinter, newLocal, plac
 
 export const width = 4;
 /** Lanes nearer to one another than this are loaded otherwise. */
-const nearest = 3;
+export const farApart = 3;
 /** Fewer elements of a block are loaded one by one. */
 const leastWanted = 3;
 
@@ -30,7 +30,7 @@ export const keyOf = ({ buffer, rest, factor }: Gathered): string => `${buffer}@
 const columnKey = (gathered: Gathered): string => `${keyOf(gathered)}@${gathered.rest.constant}`;
 
 function asGathered(printer: KernelPrinter, buffer: string, form: LaneForm): Gathered | undefined {
-  if (form.kind !== "linear" || Math.abs(form.factor) < nearest || placeOf(printer, buffer).type !== "f32")
+  if (form.kind !== "linear" || Math.abs(form.factor) < farApart || placeOf(printer, buffer).type !== "f32")
     return undefined;
   return { buffer, rest: form.rest, factor: form.factor };
 }
@@ -180,4 +180,18 @@ export function transpose(
     if (wanted.has(first + 1)) columns.set(first + 1, shuffled(printer, upper, lower, highHalves));
   }
   return columns;
+}
+
+/** How many of the statements from `from` on define columns of one block; 0: none. */
+export function definedTogether(printer: KernelPrinter, statements: readonly Statement[], from: number): number {
+  const blockOf = (statement: Statement | undefined): ColumnBlock | undefined => {
+    if (statement?.kind !== "let" || statement.value.kind !== "load") return undefined;
+    const { buffer, index } = statement.value;
+    const gathered = asGathered(printer, buffer, printer.analysis.laneForm(index));
+    return gathered && printer.columns.get(columnKey(gathered))?.block;
+  };
+  const block = blockOf(statements[from]);
+  let to = from;
+  while (block && blockOf(statements[to]) === block) to++;
+  return to - from;
 }

@@ -192,6 +192,8 @@ function pushSelect(printer: KernelPrinter, { condition, then, otherwise }: Sele
   if (decided === false) return push(printer, otherwise, isVector);
   if (printer.analysis.isVaryingCondition(condition)) return pushBlend(printer, condition, then, otherwise);
   if (isCheap(then) && isCheap(otherwise)) {
+    // Without a branch, which would part what is computed together.
+    if (isVector && (isZero(then) || isZero(otherwise))) return pushBlend(printer, condition, then, otherwise);
     push(printer, then, isVector);
     push(printer, otherwise, isVector);
     pushTruth(printer, condition);
@@ -206,6 +208,8 @@ function pushSelect(printer: KernelPrinter, { condition, then, otherwise }: Sele
     () => push(printer, otherwise, isVector),
   );
 }
+
+const isZero = (side: Expression): boolean => side.kind === "constant" && Object.is(side.value, 0);
 
 function isCheap(expression: Expression): boolean {
   return expression.kind === "constant" || expression.kind === "reference";
@@ -225,7 +229,6 @@ function pushBranches(printer: KernelPrinter, type: "v128" | "f32", then: () => 
 }
 
 function pushBlend(printer: KernelPrinter, condition: Condition, then: Expression, otherwise: Expression): void {
-  const isZero = (side: Expression): boolean => side.kind === "constant" && Object.is(side.value, 0);
   if (isZero(otherwise)) {
     pushVector(printer, then);
     pushMask(printer, condition);

@@ -1,10 +1,10 @@
 /**
- * The order of straight-line code: what is needed together is computed together, so that few values live at a time.
+ * The order of straight-line code, and its pieces: what is needed together is computed together.
  *
- * In: statements one after another. Out: the same in an order in which they may run as well; stores that are made as one
- * block stay together. How: a greedy list scheduler. What frees more values than it makes comes first; else what lacks the
- * least to finish something. Why: V8 keeps the order of loads, stores and fences, and what lives across a fence is spilled
- * beyond its 15 registers; the maps of fast convolutions have 36 values and more in every stage.
+ * In: definitions and stores. Out: the same in an order in which they may run as well, cut into pieces whose values fit the
+ * vector registers; what is loaded or stored as one block stays together. How: a greedy list scheduler. What needs nothing
+ * but what its piece has already comes first; else what brings something nearest to being computed. Why: the maps of fast
+ * convolutions have 36 values and more in every stage, and V8 has 15 registers.
  */
 import type { Statement } from "../../nest/loopNest.ts";
 import { readsOf } from "./statementReads.ts";
@@ -13,25 +13,39 @@ import { readsOf } from "./statementReads.ts";
 const shortest = 24;
 /** Longer runs would take too long to order. */
 const longest = 4096;
+/** Values that a piece loads or has from others: a few more than registers, as the first are done with before the last comes. */
+const mostValues = 16;
 
 /** Statements that keep together. */
-interface Unit {
+export interface Unit {
   readonly statements: readonly Statement[];
+  readonly loads: number;
   readonly defines: readonly string[];
-  /** Units whose values it uses. */
+  /** Names that are defined in the run. */
+  readonly names: readonly string[];
+  /** Units that define them, and units that use what this one defines. */
   readonly uses: readonly number[];
   readonly users: number[];
-  /** Of `uses`, those that are not placed yet. */
-  missing: number;
 }
 
-/** `blockFrom`: how many of the statements from a place on are stored as one block. */
-export function orderStatements(
-  statements: readonly Statement[],
-  blockFrom: (from: number) => number,
-): readonly Statement[] {
-  if (statements.length < shortest || statements.length > longest || !mayMove(statements)) return statements;
-  return place(unitsOf(statements, blockFrom)).flatMap((unit) => unit.statements);
+export type Piece = readonly Unit[];
+
+/** The pieces of statements for which `isArranged` holds; `blockFrom`: how many from a place on keep together. */
+export function arrange(statements: readonly Statement[], blockFrom: (from: number) => number): readonly Piece[] {
+  return inPieces(unitsOf(statements, blockFrom));
+}
+
+/** Whether statements are put in order. */
+export function isArranged(statements: readonly Statement[]): boolean {
+  return statements.length >= shortest && statements.length <= longest && mayMove(statements);
+}
+
+/** Whether some of the statements, or of those inside of them, are. */
+export function areSomeArranged(statements: readonly Statement[]): boolean {
+  return (
+    isArranged(statements) ||
+    statements.some((of) => (of.kind === "loop" || of.kind === "if") && areSomeArranged(of.body))
+  );
 }
 
 /** Definitions and stores only, and nothing is loaded that is stored. */
@@ -53,59 +67,71 @@ function unitsOf(statements: readonly Statement[], blockFrom: (from: number) => 
   for (let at = 0; at < statements.length;) {
     const members = statements.slice(at, at + Math.max(1, blockFrom(at)));
     at += members.length;
-    const uses = new Set<number>();
-    for (const member of members)
-      for (const name of readsOf(member).names) {
-        const unit = definedBy.get(name);
-        if (unit !== undefined) uses.add(unit);
-      }
+    const reads = members.map(readsOf);
+    const names = [...new Set(reads.flatMap((read) => [...read.names]))].filter((name) => definedBy.has(name));
+    const uses = [...new Set(names.map((name) => definedBy.get(name) ?? -1))];
     const defines = members.flatMap((member) => (member.kind === "let" ? [member.name] : []));
     for (const name of defines) definedBy.set(name, units.length);
     for (const use of uses) units[use]?.users.push(units.length);
-    units.push({ statements: members, defines, uses: [...uses], users: [], missing: uses.size });
+    const loads = reads.reduce((sum, { buffers }) => sum + buffers.length, 0);
+    units.push({ statements: members, loads, defines, names, uses, users: [] });
   }
   return units;
 }
 
-/** Of two units that are ready, which comes first. */
-interface Rank {
-  /** Values that die with it, less those that it makes. */
-  readonly freed: number;
-  /** What the user that is nearest to being ready lacks beside it. */
-  readonly lacking: number;
+function inPieces(units: readonly Unit[]): Piece[] {
+  const pieces: Piece[] = [];
+  const missing = units.map(({ uses }) => uses.length);
+  const ready = new Set(units.flatMap(({ uses }, number) => (uses.length === 0 ? [number] : [])));
+  const place = (number: number, { users }: Unit): void => {
+    ready.delete(number);
+    for (const user of users) if ((missing[user] = (missing[user] ?? 0) - 1) === 0) ready.add(user);
+  };
+  while (ready.size > 0) pieces.push(fillPiece(units, ready, place));
+  return pieces;
 }
 
-function isBefore(a: Rank, b: Rank): boolean {
-  if (a.freed >= 0 || b.freed >= 0) return a.freed > b.freed;
-  return a.lacking < b.lacking || (a.lacking === b.lacking && a.freed > b.freed);
+/** Places units as long as their values fit. */
+function fillPiece(
+  units: readonly Unit[],
+  ready: ReadonlySet<number>,
+  place: (number: number, unit: Unit) => void,
+): Piece {
+  const piece: Unit[] = [];
+  /** Units whose values the piece has. */
+  const known = new Set<number>();
+  let values = 0;
+  for (;;) {
+    const next = nextOf(units, ready, known);
+    const unit = units[next?.number ?? -1];
+    if (!next || !unit || (piece.length > 0 && next.lack > 0 && values + next.lack > mostValues)) return piece;
+    values += next.lack;
+    piece.push(unit);
+    for (const number of [next.number, ...unit.uses]) known.add(number);
+    place(next.number, unit);
+  }
+}
+
+interface Candidate {
+  readonly number: number;
+  /** Values that it needs and the piece does not have. */
+  readonly lack: number;
+  /** What the user that is nearest to being computed in this piece lacks beside it. */
+  readonly distance: number;
 }
 
 /** Of units that are as good, the first in the given order. */
-function place(units: readonly Unit[]): Unit[] {
-  const order: Unit[] = [];
-  /** Users that are not placed yet. */
-  const open = units.map(({ users }) => users.length);
-  const ready = new Set(units.flatMap(({ missing }, i) => (missing === 0 ? [i] : [])));
-  const rankOf = ({ uses, defines, users }: Unit): Rank => ({
-    freed: uses.filter((use) => open[use] === 1).length - (users.length > 0 ? defines.length : 0),
-    lacking: users.reduce((least, user) => Math.min(least, (units[user]?.missing ?? 1) - 1), Infinity),
-  });
-  while (ready.size > 0) {
-    let chosen: { readonly number: number; readonly rank: Rank } | undefined;
-    for (const number of ready) {
-      const unit = units[number];
-      const rank = unit && rankOf(unit);
-      if (rank && (!chosen || isBefore(rank, chosen.rank))) chosen = { number, rank };
-    }
-    const unit = units[chosen?.number ?? -1];
-    if (!chosen || !unit) break;
-    ready.delete(chosen.number);
-    order.push(unit);
-    for (const use of unit.uses) open[use] = (open[use] ?? 1) - 1;
-    for (const user of unit.users) {
-      const of = units[user];
-      if (of && --of.missing === 0) ready.add(user);
-    }
+function nextOf(units: readonly Unit[], ready: ReadonlySet<number>, known: ReadonlySet<number>): Candidate | undefined {
+  const lackOf = (unit: Unit | undefined): number =>
+    unit ? unit.uses.reduce((lack, use) => lack + (known.has(use) ? 0 : 1), unit.loads) : 0;
+  let best: Candidate | undefined;
+  for (const number of ready) {
+    const lack = lackOf(units[number]);
+    const users = units[number]?.users ?? [];
+    const distance =
+      lack === 0 ? -1 : users.reduce((least, user) => Math.min(least, lackOf(units[user]) - 1), Infinity);
+    if (!best || distance < best.distance || (distance === best.distance && lack < best.lack))
+      best = { number, lack, distance };
   }
-  return order;
+  return best;
 }

@@ -1,7 +1,7 @@
 /**
  * The WebAssembly printer: loop nests become modules of SIMD kernels.
  *
- * In: loop nests of 1 or 4 lanes. Out: modules that import the shared memory `env.memory` and the table `env.kernels`, into
+ * In: loop nests of 1 or 4 lanes. Out: modules that import the memory `env.memory` and the table `env.kernels`, into
  * which they put functions (workgroup: i32, bindings: i32, scratch: i32). `bindings` points at the i32 addresses of the
  * nest's bindings, `scratch` at `scratchBytes` of the calling thread's own memory. What holds: kernels read at most 60 bytes
  * before and after a binding and write nothing outside of it. The caller keeps all bindings and the scratch above
@@ -13,6 +13,7 @@ import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
 import { calledBy } from "./calls.ts";
 import type { WasmCode } from "./code.ts";
+import { nameColumns } from "./nameColumns.ts";
 import { type HelperName, makeHelper } from "./helpers.ts";
 import type { ValueType } from "./opcodes.ts";
 import { layOutScratch, type ScratchLayout } from "./scratchLayout.ts";
@@ -24,6 +25,8 @@ export { lowestAddress } from "./integers.ts";
 export interface WasmOptions {
   /** The engine has relaxed SIMD: multiply-adds round once. */
   readonly relaxedSimd: boolean;
+  /** The memory is that of one thread; not given: threads share it. */
+  readonly unsharedMemory?: boolean;
 }
 
 export const kernelType = { parameters: ["i32", "i32", "i32"], results: [] } as const;
@@ -43,6 +46,7 @@ export interface ModulePrinter {
 
 /** Prints nests as they come, as modules of at most so many different kernels, which an engine can compile meanwhile. */
 export function createModulePrinter(options: WasmOptions, kernelsAModule: number): ModulePrinter {
+  const { unsharedMemory = false } = options;
   const modules: Uint8Array[] = [];
   const kernels: number[] = [];
   // Equal kernels have one body, which is printed once.
@@ -62,7 +66,12 @@ export function createModulePrinter(options: WasmOptions, kernelsAModule: number
       return printKernel(nest, scratch, { ...options, placeOf, helper: helpers.numberOf });
     });
     const table = { from: places.size - open.length, count: open.length };
-    const bytes = encodeModule({ functions: [...functions, ...helpers.functions()], table, exports: {} });
+    const bytes = encodeModule({
+      sharedMemory: !unsharedMemory,
+      functions: [...functions, ...helpers.functions()],
+      table,
+      exports: {},
+    });
     modules.push(bytes);
     open = [];
     return bytes;
@@ -81,7 +90,8 @@ export function createModulePrinter(options: WasmOptions, kernelsAModule: number
     },
     finish() {
       if (open.length > 0 || modules.length === 0) close();
-      return { modules, tableLength: places.size, kernels, scratchBytes };
+      const code = { modules, tableLength: places.size, kernels, scratchBytes };
+      return unsharedMemory ? { ...code, unsharedMemory } : code;
     },
   };
 }
@@ -106,7 +116,8 @@ interface KernelOptions extends WasmOptions {
   readonly placeOf: Calls["placeOf"];
 }
 
-function printKernel(nest: LoopNest, scratch: ScratchLayout, options: KernelOptions): WasmFunction {
+function printKernel(given: LoopNest, scratch: ScratchLayout, options: KernelOptions): WasmFunction {
+  const nest = nameColumns(given);
   const analysis = analyse(nest);
   const first = printOnce(nest, scratch, analysis, options, new Map());
   // Addresses below their pointers: print again with pointers that start low enough.

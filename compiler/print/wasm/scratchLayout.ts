@@ -7,6 +7,8 @@
 import type { LoopNest } from "../../nest/loopNest.ts";
 import { mapAccesses } from "../../nest/mapAccesses.ts";
 import { calledBy } from "./calls.ts";
+import { areSomeArranged } from "./ordering.ts";
+import { waitingBytes } from "./pieces.ts";
 
 /** Bytes between arrays, which vector loads may run into. */
 const scratchSlack = 64;
@@ -58,7 +60,9 @@ function placeArrays(nest: LoopNest): Pick<ScratchLayout, "places" | "bytes"> {
   const lives = lifetimes(nest);
   const placed: { readonly start: number; readonly end: number; readonly life: Lifetime }[] = [];
   const places = new Map<string, number>();
-  let bytes = 0;
+  // What waits for a later piece of straight-line code lies at the start.
+  const waiting = areSomeArranged(nest.body) ? waitingBytes : 0;
+  let bytes = waiting;
   for (const { name, length } of nest.scratch) {
     const life = lives.get(name);
     if (!life) continue;
@@ -66,7 +70,7 @@ function placeArrays(nest: LoopNest): Pick<ScratchLayout, "places" | "bytes"> {
       .filter((other) => other.life.first <= life.last && life.first <= other.life.last)
       .toSorted((a, b) => a.start - b.start);
     const size = roundUp(4 * length) + scratchSlack;
-    let start = scratchSlack;
+    let start = waiting + scratchSlack;
     for (const other of taken) {
       if (other.start - start >= size) break;
       start = Math.max(start, other.end);

@@ -4,18 +4,30 @@
 import type { Expression, Statement } from "../../nest/loopNest.ts";
 import { printStoredTogether, storedTogether } from "./blockStores.ts";
 import { printCall } from "./calls.ts";
-import { planColumns } from "./columns.ts";
+import { definedTogether, planColumns } from "./columns.ts";
 import { appendCode, byte, i32, op, shuffle } from "./assembler.ts";
 import { decide, localOf, pushMask, pushScalar, pushTruth, pushVector } from "./expressions.ts";
 import { fencedPieces } from "./fences.ts";
 import { defineInteger } from "./integers.ts";
-import { orderStatements } from "./ordering.ts";
+import { arrange, isArranged } from "./ordering.ts";
+import { printPieces } from "./pieces.ts";
 import { type Block, here, inBlock, type KernelPrinter, newLocal, parameter } from "./state.ts";
 import { empty, printIf, printStore } from "./stores.ts";
 
-export function printStatements(printer: KernelPrinter, given: readonly Statement[]): void {
-  const statements = orderStatements(given, (from) => storedTogether(printer, given, from));
+export function printStatements(printer: KernelPrinter, statements: readonly Statement[]): void {
   const forgetColumns = planColumns(printer, statements);
+  if (isArranged(statements)) printArranged(printer, statements);
+  else printWithFences(printer, statements);
+  forgetColumns();
+}
+
+function printArranged(printer: KernelPrinter, statements: readonly Statement[]): void {
+  const blockFrom = (from: number): number =>
+    definedTogether(printer, statements, from) || storedTogether(printer, statements, from);
+  printPieces(printer, arrange(statements, blockFrom), (unit) => printEach(printer, unit));
+}
+
+function printWithFences(printer: KernelPrinter, statements: readonly Statement[]): void {
   let done = 0;
   for (const { start, end } of fencedPieces(statements, printer.relaxedSimd)) {
     printEach(printer, statements.slice(done, start));
@@ -23,7 +35,6 @@ export function printStatements(printer: KernelPrinter, given: readonly Statemen
     done = end;
   }
   printEach(printer, statements.slice(done));
-  forgetColumns();
 }
 
 function printEach(printer: KernelPrinter, statements: readonly Statement[]): void {

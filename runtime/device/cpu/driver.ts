@@ -82,6 +82,7 @@ export function makeDriver(): Uint8Array {
   printDriver(code);
   return encodeModule(
     {
+      sharedMemory: true,
       functions: [{ type: { parameters: ["i32"], results: ["i32"] }, locals, code }],
       table: { from: 0, count: 0 },
       exports: { run: 0 },

@@ -4,7 +4,6 @@
  * In: a plan and a number of threads. Out: where everything lies, and the words of the programs' tables. What holds:
  * buffers start at multiples of 256 bytes with slack around them, above the lowest address that kernels accept.
  */
-import { totalmem } from "node:os";
 import type { RunnablePlan, PlanDispatch } from "../../../compiler/plan/plan.ts";
 import { lowestAddress } from "../../../compiler/print/wasm/printWasm.ts";
 import type { Requirement } from "../requirements.ts";
@@ -94,13 +93,13 @@ export function layOut(plan: RunnablePlan, threads: number): SessionLayout {
 }
 
 /** What a WebAssembly program can address, or the machine has, whichever is less; and what one binding may span. */
-export function memoryRequirements(plan: RunnablePlan, threads: number): Requirement[] {
+export function memoryRequirements(plan: RunnablePlan, threads: number, machineBytes: number): Requirement[] {
   const bindings = Object.values(plan.programs).flatMap((dispatches) => dispatches.flatMap(({ bindings: all }) => all));
   return [
     {
       what: "all tensors on the CPU device",
       bytes: layOut(plan, threads).bytes,
-      limit: Math.min(mostPages * pageBytes, totalmem()),
+      limit: Math.min(mostPages * pageBytes, machineBytes),
     },
     {
       what: "one tensor on the CPU device",

@@ -13,11 +13,12 @@ export interface MemoryPool {
 /** Nearly 4 GiB, which 32-bit addresses end at: what a memory may grow to; only what is in use takes room. */
 export const mostPages = 65535;
 
-export function createMemoryPool(): MemoryPool {
+/** `shared`: for threads. */
+export function createMemoryPool(shared: boolean): MemoryPool {
   const free: WasmMemory[] = [];
   const make = (pages: number): WasmMemory => {
     const used = free.pop();
-    if (!used) return new webAssembly.Memory({ initial: pages, maximum: mostPages, shared: true });
+    if (!used) return new webAssembly.Memory({ initial: pages, maximum: mostPages, shared });
     new Uint8Array(used.buffer).fill(0);
     const missing = pages - used.buffer.byteLength / pageBytes;
     if (missing > 0) used.grow(missing);

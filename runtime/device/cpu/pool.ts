@@ -1,15 +1,14 @@
 /**
- * The worker threads of a device.
+ * The threads of a device.
  *
  * In: commands for all threads. Out: promises that settle when the threads have done them. What holds: a thread that dies
  * rejects whatever is waited for, now and later; idle threads do not keep the process alive.
  */
-import { Worker } from "node:worker_threads";
 import { CpuError } from "./cpuError.ts";
-import { type Command, type Reply, workerSource } from "./worker.ts";
+import type { Command, Reply, StartThread, ThreadEvents } from "./thread.ts";
 
-export interface WorkerPool {
-  readonly threads: number;
+export interface ThreadPool {
+  readonly size: number;
   /** Sends a command to each thread, and waits for so many replies of this kind. */
   request(session: number, reply: Reply["kind"], replies: number, command: (thread: number) => Command): Promise<void>;
   /** What happens to a session when a thread dies: the other threads must leave its kernels. Returns the undoing. */
@@ -25,15 +24,14 @@ interface Waiting {
   readonly reject: (problem: Error) => void;
 }
 
-export function startWorkers(threads: number): WorkerPool {
-  const signal = new Int32Array(new SharedArrayBuffer(4));
+export function startThreads(size: number, start: StartThread): ThreadPool {
   const waiting = new Set<Waiting>();
   const onDeath = new Set<() => void>();
   let dead: CpuError | undefined;
   let closing = false;
   const settle = (entry: Waiting, problem?: Error): void => {
     waiting.delete(entry);
-    if (waiting.size === 0) for (const worker of workers) worker.unref();
+    if (waiting.size === 0) for (const thread of threads) thread.hold(false);
     if (problem) entry.reject(problem);
     else entry.resolve();
   };
@@ -49,18 +47,12 @@ export function startWorkers(threads: number): WorkerPool {
       else if (reply.kind === entry.reply && --entry.left === 0) settle(entry);
     }
   };
-  const workers = Array.from({ length: threads }, (_, thread) => {
-    const worker = new Worker(workerSource, { eval: true, workerData: signal, execArgv: [], name: `cnnc ${thread}` });
-    worker.on("message", receive);
-    worker.on("error", (problem) => failAll(threadFailure(problem.message)));
-    worker.on("exit", () => {
-      if (!closing) failAll(threadFailure("it ended by itself"));
-    });
-    worker.unref();
-    return worker;
-  });
+  const fail: ThreadEvents["fail"] = (problem, remedy) => {
+    if (!closing) failAll(threadFailure(problem, remedy));
+  };
+  const threads = Array.from({ length: size }, (_, number) => start(number, { receive, fail }));
   return {
-    threads,
+    size,
     onDeath(stop) {
       onDeath.add(stop);
       return () => void onDeath.delete(stop);
@@ -68,28 +60,25 @@ export function startWorkers(threads: number): WorkerPool {
     request(session, reply, replies, command) {
       if (dead) return Promise.reject(dead);
       return new Promise((resolve, reject) => {
-        if (waiting.size === 0) for (const worker of workers) worker.ref();
+        if (waiting.size === 0) for (const thread of threads) thread.hold(true);
         waiting.add({ session, reply, left: replies, resolve, reject });
-        workers.forEach((worker, thread) => worker.postMessage(command(thread)));
-        Atomics.add(signal, 0, 1);
-        Atomics.notify(signal, 0);
+        threads.forEach((thread, number) => thread.post(command(number)));
       });
     },
     async close() {
       closing = true;
       dead ??= new CpuError("refused", "the CPU device is closed", "Open it again.");
       failAll(dead);
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all(threads.map((thread) => thread.end()));
     },
   };
 }
 
-function threadFailure(problem: string): CpuError {
-  return new CpuError(
-    "thread-failed",
-    `a worker thread of the CPU device failed: ${problem}`,
-    "Too little memory causes this: resume from the last checkpoint, with fewer threads or a smaller batch.",
-  );
+const tooLittleMemory =
+  "Too little memory causes this: resume from the last checkpoint, with fewer threads or a smaller batch.";
+
+function threadFailure(problem: string, remedy = tooLittleMemory): CpuError {
+  return new CpuError("thread-failed", `a worker thread of the CPU device failed: ${problem}`, remedy);
 }
 
 function kernelFailure(problem: string): CpuError {

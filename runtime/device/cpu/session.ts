@@ -7,13 +7,13 @@
 import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
 import type { KernelTime, Session } from "../device.ts";
 import { isMet, type Requirement, sizeText } from "../requirements.ts";
-import { createOperationQueue } from "../gpu/operationQueue.ts";
+import { createOperationQueue } from "../operationQueue.ts";
 import { CpuError } from "./cpuError.ts";
 import { control } from "./driver.ts";
 import { layOut, memoryRequirements, type SessionLayout } from "./layout.ts";
 import type { MemoryPool } from "./memories.ts";
 import type { ModuleCompiler } from "./modules.ts";
-import type { WorkerPool } from "./pool.ts";
+import type { ThreadPool } from "./pool.ts";
 import type { WasmMemory, WasmModuleObject } from "./webAssembly.ts";
 
 export interface CpuSession extends Session {
@@ -23,10 +23,14 @@ export interface CpuSession extends Session {
 
 export interface SessionParts {
   readonly number: number;
-  readonly workers: WorkerPool;
+  readonly pool: ThreadPool;
+  readonly sharedMemory: boolean;
+  /** What the machine has. */
+  readonly memoryBytes: number;
   readonly memories: MemoryPool;
   readonly modules: ModuleCompiler;
-  readonly driver: Promise<WasmModuleObject>;
+  /** Where memory is shared. */
+  readonly driver: Promise<WasmModuleObject | undefined>;
 }
 
 interface OpenSession extends SessionParts {
@@ -46,17 +50,23 @@ export async function openSession(parts: SessionParts, plan: RunnablePlan): Prom
       `a plan for ${plan.target} cannot run on the CPU`,
       "Compile the program for the CPU.",
     );
-  const { workers, memories, modules, number } = parts;
+  const { pool, memories, modules, number, memoryBytes, sharedMemory } = parts;
   const { wasm } = plan;
-  refuseUnmet(memoryRequirements(plan, workers.threads));
-  const layout = layOut(plan, workers.threads);
+  if (sharedMemory === (wasm.unsharedMemory ?? false))
+    throw new CpuError(
+      "refused",
+      `a plan for memory that is ${sharedMemory ? "not " : ""}shared cannot run on this device`,
+      "Compile the program for the device's own target.",
+    );
+  refuseUnmet(memoryRequirements(plan, pool.size, memoryBytes));
+  const layout = layOut(plan, pool.size);
   const memory = memories.take(layout.bytes);
   const words = new Int32Array(memory.buffer);
   for (const [address, value] of layout.words) words[address / 4] = value;
-  const forget = workers.onDeath(() => stop(words));
+  const forget = pool.onDeath(() => stop(words));
   const session: OpenSession = { ...parts, plan, layout, memory, words, forget, failure: undefined };
   const [driver, ...compiled] = await Promise.all([parts.driver, ...wasm.modules.map(modules.compile)]);
-  await workers.request(number, "opened", workers.threads, (thread) => ({
+  await pool.request(number, "opened", pool.size, (thread) => ({
     kind: "open",
     session: number,
     memory,
@@ -69,7 +79,7 @@ export async function openSession(parts: SessionParts, plan: RunnablePlan): Prom
 }
 
 function sessionOf(session: OpenSession): CpuSession {
-  const { plan, layout, memory, number, workers, memories } = session;
+  const { plan, layout, memory, number, pool, memories } = session;
   const queue = createOperationQueue();
   let closed = false;
   const bytesAt = (buffer: number, offset: number, length: number): Uint8Array => {
@@ -119,7 +129,7 @@ function sessionOf(session: OpenSession): CpuSession {
         closed = true;
         session.forget();
         if (session.failure) return;
-        await workers.request(number, "closed", workers.threads, () => ({ kind: "close", session: number }));
+        await pool.request(number, "closed", pool.size, () => ({ kind: "close", session: number }));
         memories.give(memory);
       }),
   };
@@ -144,20 +154,21 @@ function refusal(problem: string): CpuError {
 /** Opens the first dispatch and wakes the threads. */
 async function runFrom(session: OpenSession, start: number, times: number): Promise<void> {
   if (start === 0 || times < 1) return;
-  const { words, memory, number, workers } = session;
+  const { words, memory, number, pool } = session;
   Atomics.store(words, control.steps / 4, times);
   Atomics.store(new BigInt64Array(memory.buffer, control.ticket, 1), 0, BigInt(start) << 32n);
   wake(words);
   try {
-    await workers.request(number, "finished", 1, () => ({ kind: "run", session: number }));
+    await pool.request(number, "finished", 1, () => ({ kind: "run", session: number }));
   } catch (problem) {
     session.failure = problem instanceof CpuError ? named(session, problem) : refusal(String(problem));
     throw session.failure;
   }
 }
 
-/** With the name of the kernel that ran at last. */
+/** With the name of the kernel that ran at last, unless the device has just been closed. */
 function named({ words, layout, plan }: OpenSession, problem: CpuError): CpuError {
+  if (problem.code !== "thread-failed") return problem;
   const kernel = plan.kernels[layout.kernels.get(words[control.ticket / 4 + 1] ?? 0) ?? -1];
   return kernel ? new CpuError(problem.code, `${problem.message} (in ${kernel.name})`, problem.remedy) : problem;
 }

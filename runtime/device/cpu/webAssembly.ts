@@ -1,5 +1,5 @@
 /**
- * The part of the engine's WebAssembly interface that the CPU device uses, typed (TypeScript has it only for browsers).
+ * The part of the engine's WebAssembly interface that the CPU device uses, typed (TypeScript has it only with all of the DOM).
  */
 
 /** A compiled module, which threads share. */
@@ -8,7 +8,7 @@ export interface WasmModuleObject {
 }
 
 export interface WasmMemory {
-  readonly buffer: SharedArrayBuffer;
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
   /** Adds pages of 64 KiB. */
   grow(pages: number): number;
 }
@@ -25,7 +25,7 @@ export interface WasmInstance {
 export interface WebAssemblyApi {
   validate(bytes: Uint8Array): boolean;
   compile(bytes: Uint8Array): Promise<WasmModuleObject>;
-  readonly Memory: new (options: { initial: number; maximum: number; shared: true }) => WasmMemory;
+  readonly Memory: new (options: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
   readonly Table: new (options: { element: "anyfunc"; initial: number }) => WasmTable;
   readonly Instance: new (module: WasmModuleObject, imports: Record<string, Record<string, unknown>>) => WasmInstance;
 }

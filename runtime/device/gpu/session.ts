@@ -13,7 +13,7 @@ import { GpuError } from "./gpuError.ts";
 import type { Pace } from "./pacing.ts";
 import { newPace, runPaced } from "./pacing.ts";
 import type { Pipelines } from "./pipelines.ts";
-import { createOperationQueue } from "./operationQueue.ts";
+import { createOperationQueue } from "../operationQueue.ts";
 import type { GpuSession } from "./gpuSession.ts";
 import { profileDispatches } from "./profile.ts";
 import { waitQuietly } from "./quietWait.ts";

@@ -1,8 +1,7 @@
 /** The order of images and the bursts of steps: the parts of the training loop that need no device. */
 import { expect, test } from "vitest";
 import { createBurstRunner } from "../../../runtime/train/bursts.ts";
-import { epochOrder } from "../../../runtime/train/epochOrder.ts";
-import { stepsPerEpoch } from "../../../runtime/train/trainer.ts";
+import { epochOrder, stepsPerEpoch } from "../../../runtime/train/epochOrder.ts";
 
 test("an epoch's order is a permutation that seed and epoch fix", () => {
   const order = epochOrder(1, 1, 1000);
