@@ -115,10 +115,13 @@ export function expectedRunsOf(kernels: readonly Kernel[]): number {
   return Math.round(Math.min(mostRuns, Math.max(leastRuns, stepsOfTraining / Math.max(1, steps))));
 }
 
-/** The target for a text that so many kernels of the program share: it is compiled once and runs as many times more. */
+/**
+ * The target for a text that so many kernels of the program share: it is compiled once and runs as many times more. No text is
+ * worth more than a short program's: its first step should not wait for half a minute.
+ */
 export function withUses(target: GpuTarget, uses: number): GpuTarget {
   const { expectedRuns = mostRuns } = target;
-  return uses === 1 ? target : { ...target, expectedRuns: expectedRuns * uses };
+  return uses === 1 ? target : { ...target, expectedRuns: Math.min(mostRuns, expectedRuns * uses) };
 }
 
 /** Elements times steps of the reduction. */
