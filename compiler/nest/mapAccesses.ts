@@ -25,7 +25,7 @@ function mapExpression(of: Expression, access: MapLoad, isGuarded = false): Expr
     case "select":
       return {
         ...of,
-        condition: mapCondition(of.condition, access),
+        condition: mapCondition(of.condition, access, isGuarded),
         then: mapExpression(of.then, access, true),
         otherwise: mapExpression(of.otherwise, access, true),
       };
@@ -38,15 +38,20 @@ function mapExpression(of: Expression, access: MapLoad, isGuarded = false): Expr
   }
 }
 
-function mapCondition(of: Condition, access: MapLoad): Condition {
+function mapCondition(of: Condition, access: MapLoad, isGuarded = false): Condition {
+  const recur = (inner: Condition): Condition => mapCondition(inner, access, isGuarded);
   switch (of.kind) {
     case "compare":
-      return { ...of, left: mapExpression(of.left, access), right: mapExpression(of.right, access) };
+      return {
+        ...of,
+        left: mapExpression(of.left, access, isGuarded),
+        right: mapExpression(of.right, access, isGuarded),
+      };
     case "and":
     case "or":
-      return { ...of, conditions: of.conditions.map((inner) => mapCondition(inner, access)) };
+      return { ...of, conditions: of.conditions.map(recur) };
     case "not":
-      return { ...of, condition: mapCondition(of.condition, access) };
+      return { ...of, condition: recur(of.condition) };
     case "inRange":
       return of;
   }
@@ -80,7 +85,7 @@ export function mapLoads(of: Statement, load: MapLoad): Statement {
     case "variable":
       return { ...of, initial: mapExpression(of.initial, load) };
     case "store": {
-      const store = { ...of, value: mapExpression(of.value, load) };
+      const store = { ...of, value: mapExpression(of.value, load, of.where !== undefined) };
       return of.where ? { ...store, where: mapCondition(of.where, load) } : store;
     }
     default:

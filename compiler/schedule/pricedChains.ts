@@ -64,14 +64,8 @@ function priceOf(members: readonly Member[], chunks: number | undefined, costs: 
   const accesses = parts.reduce((sum, part) => sum + part.accesses, 0);
   const barriers = (members.length - 1) * costs.barrier * (chunks ?? 1);
   const time = parts.reduce((sum, part) => sum + part.time, 0) * (chunks === undefined ? 1 : 1 + costs.doubt);
-  return (
-    time +
-    barriers +
-    costs.compilation(
-      accesses,
-      members.map(({ kernel }) => kernel),
-    )
-  );
+  const kernels = members.map(({ kernel }) => kernel);
+  return time + barriers + costs.compilation(accesses, kernels);
 }
 
 /** The best number of chunks: one, or the fewest that keep all cores busy, so that kernels have most to tile over. */
@@ -93,16 +87,12 @@ export function isLong(kernel: Kernel, costs: ChainCosts): boolean {
 }
 
 function priceRule(tensors: Tensors, costs: ChainCosts): ChainRule {
+  const isApart = ({ kernel }: Member): boolean => isLong(kernel, costs);
   return {
     start: ({ kernel }) => kernel.domain[0] ?? 1,
     join(chain, member) {
       const members = [...chain.members, member];
-      if (
-        members.some(({ kernel }) => isLong(kernel, costs)) ||
-        !mayFollow(chain, member) ||
-        !canBind(members, costs.mostBindings)
-      )
-        return 0;
+      if (members.some(isApart) || !mayFollow(chain, member) || !canBind(members, costs.mostBindings)) return 0;
       const apart = costOf(chain, costs) + priceOf([member], undefined, costs) + costs.dispatch;
       const ways = [sharedChunks(chain, member, tensors), 1].filter((chunks) => chunks > 0);
       return ways.find((chunks) => bestOf({ members, chunks }, costs).cost <= apart) ?? 0;

@@ -16,6 +16,7 @@ import {
 import { interpretNest } from "../../compiler/nest/interpretNest.ts";
 import {
   type Condition,
+  type Expression,
   laneName,
   type LoopNest,
   type Statement,
@@ -271,7 +272,36 @@ describe("pieces of straight-line code", () => {
     const nest = crossed(count, factor);
     await check(nest, () => ({ x: s.values(3 * factor + count), y: new Float32Array(4 * count) }), 1e-6);
   });
+
+  type ValueOf = (far: Expression, near: Expression, isFirst: Condition) => [Expression, Condition | undefined];
+  it.each<[string, ValueOf]>([
+    ["a store's test", (far, _, isFirst) => [far, isFirst]],
+    ["a test", (far, near, isFirst) => [s.select(isFirst, far, near), undefined]],
+    [
+      "a test of a test",
+      (far, near, isFirst) => [s.select(isFirst, s.select(greater(far, near), far, near), near), undefined],
+    ],
+  ])("load nothing far outside of a buffer that %s keeps from being read", async (_, valueOf) => {
+    const count = 24;
+    const isFirst = s.inRange(group(2), 0, 0);
+    const stores = Array.from({ length: count }, (_unused, i) => {
+      const at = add(multiply(lane, count), i);
+      const far = s.load("x", add(at, multiply(group(2), 1 << 28)));
+      const [value, where] = valueOf(far, s.load("x", at), isFirst);
+      return s.store("y", add(at, multiply(group(2), 4 * count)), value, where);
+    });
+    const nest = four({
+      bindings: [s.read("x", 4 * count), s.readwrite("y", 8 * count)],
+      workgroups: 2,
+      body: stores,
+    });
+    await check(nest, () => ({ x: s.values(4 * count), y: new Float32Array(8 * count) }));
+  });
 });
+
+const greater = (left: Expression, right: Expression): Condition => {
+  return { kind: "compare", operator: "greater", left, right };
+};
 
 describe("the module", () => {
   it("refuses lanes that WebAssembly does not have", () => {

@@ -1,8 +1,8 @@
 /** Runs printed WebAssembly kernels in this thread: each binding with slack around it, as devices place them. */
 import { setFlagsFromString } from "node:v8";
-import { index, variable } from "../../compiler/nest/integer.ts";
-import { laneName, type Expression, type LoopNest } from "../../compiler/nest/loopNest.ts";
+import type { LoopNest } from "../../compiler/nest/loopNest.ts";
 import type { NestBuffer } from "../../compiler/nest/nestMemory.ts";
+import { compiles } from "../../runtime/device/cpu/probe.ts";
 import { pageBytes, type WasmMemory, webAssembly } from "../../runtime/device/cpu/webAssembly.ts";
 import { lowestAddress, printWasmModule } from "../../compiler/print/wasm/printWasm.ts";
 
@@ -83,26 +83,7 @@ export async function runNest(nest: LoopNest, buffers: Record<string, NestBuffer
   read();
 }
 
-const laneIndex = index(variable(laneName, 4));
-const loadX: Expression = { kind: "load", buffer: "x", index: laneIndex };
-
 /** True where the engine compiles relaxed SIMD. */
 export function hasRelaxedSimd(): boolean {
-  const nest: LoopNest = {
-    name: "probe",
-    header: [],
-    bindings: [{ name: "x", type: "f32", access: "readwrite", length: 4 }],
-    scratch: [],
-    workgroups: 1,
-    lanes: 4,
-    body: [
-      {
-        kind: "store",
-        buffer: "x",
-        index: laneIndex,
-        value: { kind: "multiplyAdd", a: loadX, b: loadX, c: loadX },
-      },
-    ],
-  };
-  return printWasmModule([nest], { relaxedSimd: true }).modules.every((bytes) => webAssembly.validate(bytes));
+  return compiles({ relaxedSimd: true });
 }
