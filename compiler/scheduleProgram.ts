@@ -9,7 +9,6 @@ import { size } from "./graph/graph.ts";
 import type { LoweringInput } from "./lower/lowering.ts";
 import type { ScheduledKernel, ScheduledDispatch, ScheduledProgram } from "./lower/scheduled.ts";
 import { noSharing, type Sharing } from "./lower/sharing.ts";
-import { signatureOf } from "./lower/signature.ts";
 import {
   callChained,
   lowerChained,
@@ -64,13 +63,11 @@ export function* scheduleByTurns(
     return [first, second];
   });
   const tensors = backend.place(stored);
-  const uses = countEqual(kernels, tensors);
   const inputOf = (number: number, chunks: number | undefined, placed: Tensors): Input[] => {
     const kernel = kernels[number];
     if (!kernel) return [];
     const given = schedules && givenSchedule(schedules, { kernel, tensors, target, chunks });
-    const own = backend.targetForUses(target, uses(kernel));
-    const makeDefault = (): Schedule => backend.schedule(kernel, tensors, own, chunks);
+    const makeDefault = (): Schedule => backend.schedule(kernel, tensors, target, chunks);
     const schedule = given?.schedule ?? sharing.schedule(kernel, tensors, chunks, makeDefault);
     const isParts = kernels[number + 1]?.outputs === kernel.outputs;
     const name = kernelName(kernel, isParts);
@@ -80,9 +77,9 @@ export function* scheduleByTurns(
   };
   // Where equal kernels are lowered once, those that stand alone in any case need not wait for the chains.
   if (sharing !== noSharing)
-    for (const number of backend.apart(kernels, tensors, target, uses))
+    for (const number of backend.apart(kernels, tensors, target))
       for (const input of inputOf(number, undefined, tensors)) yield lowerAlone(input, sharing).lowered.nest;
-  const chains = yield* backend.chain(kernels, tensors, target, uses);
+  const chains = yield* backend.chain(kernels, tensors, target);
   const hasScratch = backend.scratchInChains && !separate;
   const placed = hasScratch ? new Map([...tensors, ...scratchTensors(chains, kernels, tensors)]) : tensors;
   const inputs = chains.map(({ kernels: members, chunks }) =>
@@ -101,14 +98,6 @@ export function* scheduleByTurns(
     yield dispatch.lowered.nest;
   }
   return { name: program.name, tensors: placed, dispatches };
-}
-
-/** How many of the kernels are equal to one of them, itself included. */
-function countEqual(kernels: readonly Kernel[], tensors: Tensors): (kernel: Kernel) => number {
-  const keys = kernels.map((kernel) => signatureOf(kernel, tensors).key);
-  const counts = new Map<string, number>();
-  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-  return (kernel) => counts.get(signatureOf(kernel, tensors).key) ?? 1;
 }
 
 type Tensors = ReadonlyMap<number, StoredTensor>;

@@ -12,7 +12,7 @@ import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
 import { candidatesForWasm, mostCandidates } from "./wasmCandidates.ts";
-import { expectedRunsOf, withUses } from "./wgslCosts.ts";
+import { expectedRunsOf } from "./wgslCosts.ts";
 import { candidatesForWgsl, scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {
@@ -21,8 +21,6 @@ export interface Backend<T extends Target = Target> {
   readonly rewrites: readonly RewriteRule[];
   /** The target as seen by the kernels of one program. */
   readonly targetFor: (kernels: readonly Kernel[], target: T) => T;
-  /** The target as seen by a kernel to which so many are equal, itself included: they are compiled once. */
-  readonly targetForUses: (target: T, uses: number) => T;
   readonly split: (kernel: Kernel, target: T) => readonly number[];
   /** How tensors lie in memory. */
   readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
@@ -45,14 +43,12 @@ export interface Backend<T extends Target = Target> {
     kernels: readonly Kernel[],
     tensors: ReadonlyMap<number, StoredTensor>,
     target: T,
-    uses: (kernel: Kernel) => number,
   ) => Generator<undefined, readonly Chain[]>;
   /** Numbers of the kernels that will be dispatches of their own, whatever the chains are. */
   readonly apart: (
     kernels: readonly Kernel[],
     tensors: ReadonlyMap<number, StoredTensor>,
     target: T,
-    uses: (kernel: Kernel) => number,
   ) => readonly number[];
   /** What only a chain reads lies in scratch. */
   readonly scratchInChains: boolean;
@@ -71,7 +67,6 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
       maskRule,
     ],
     targetFor: (_, target) => target,
-    targetForUses: (target) => target,
     split: splitForWasm,
     place: padPlanes,
     schedule: (kernel, tensors, _, chunks) => scheduleForWasm(kernel, tensors, chunks),
@@ -96,7 +91,6 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
       ),
     ],
     targetFor: (kernels, target) => ({ ...target, expectedRuns: expectedRunsOf(kernels) }),
-    targetForUses: withUses,
     split: splitForWgsl,
     place: (tensors) => padPlanes(padRows(tensors)),
     schedule: scheduleForWgsl,

@@ -29,7 +29,7 @@ export interface ChainCosts {
   /** Part by which kernels may take longer in chunks than the model says: long ones are not worth the risk. */
   readonly doubt: number;
   /** What compiling takes, as its share of one run, by the loads and stores in the text. */
-  readonly compilation: (accesses: number, kernels: readonly Kernel[]) => number;
+  readonly compilation: (accesses: number) => number;
   /** A kernel alone, or cut into chunks that run one kernel after another. */
   readonly duration: (kernel: Kernel, chunks: number | undefined) => Duration;
   readonly mostBindings: number;
@@ -64,8 +64,7 @@ function priceOf(members: readonly Member[], chunks: number | undefined, costs: 
   const accesses = parts.reduce((sum, part) => sum + part.accesses, 0);
   const barriers = (members.length - 1) * costs.barrier * (chunks ?? 1);
   const time = parts.reduce((sum, part) => sum + part.time, 0) * (chunks === undefined ? 1 : 1 + costs.doubt);
-  const kernels = members.map(({ kernel }) => kernel);
-  return time + barriers + costs.compilation(accesses, kernels);
+  return time + barriers + costs.compilation(accesses);
 }
 
 /** The best number of chunks: one, or the fewest that keep all cores busy, so that kernels have most to tile over. */

@@ -9,11 +9,9 @@ import { size } from "../graph/graph.ts";
 import type { Chain } from "./chains.ts";
 import { type ChainCosts, isLong, planPricedChains } from "./pricedChains.ts";
 import { durationForWgsl } from "./wgsl.ts";
-import { chainLanes, compilationOf, type Duration, type GpuTarget, stepsOf, withUses } from "./wgslCosts.ts";
+import { chainLanes, compilationOf, type Duration, type GpuTarget, stepsOf } from "./wgslCosts.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
-/** How many kernels of the program are equal to one, itself included. */
-type Uses = (kernel: Kernel) => number;
 
 /** Measured on a software adapter of two cores, in nanoseconds of one core. Four chunks keep two cores busy. */
 const software = { dispatch: 26_000, barrier: 60, doubt: 0.01, leastChunks: 4, mostChunks: 8 };
@@ -30,36 +28,32 @@ export function chainsForWgsl(
   kernels: readonly Kernel[],
   tensors: Tensors,
   target: GpuTarget,
-  uses: Uses,
 ): Generator<undefined, Chain[]> {
-  const costs = target.software ? softwareCosts(tensors, target, uses) : hardwareCosts(target);
+  const costs = target.software ? softwareCosts(tensors, target) : hardwareCosts(target);
   return planPricedChains(kernels, tensors, costs);
 }
 
 /** Numbers of the kernels that no chain takes, whatever the others are: those that take long. */
-export function longKernels(kernels: readonly Kernel[], tensors: Tensors, target: GpuTarget, uses: Uses): number[] {
+export function longKernels(kernels: readonly Kernel[], tensors: Tensors, target: GpuTarget): number[] {
   if (!target.software) return [];
-  const costs = softwareCosts(tensors, target, uses);
+  const costs = softwareCosts(tensors, target);
   return kernels.flatMap((kernel, number) => (isLong(kernel, costs) ? [number] : []));
 }
 
 const nothing: Duration = { time: 0, accesses: 0 };
 const never: Duration = { time: Infinity, accesses: 0 };
 
-function softwareCosts(tensors: Tensors, target: GpuTarget, uses: Uses): ChainCosts {
+function softwareCosts(tensors: Tensors, target: GpuTarget): ChainCosts {
   const known = new Map<Kernel, Map<number | undefined, Duration>>();
   return {
     ...software,
-    // A chain is found again at most as often as the rarest of its kernels.
-    compilation: (accesses, kernels) =>
-      compilationOf(accesses, withUses(target, Math.min(...kernels.map(uses)))) / sureness,
+    compilation: (accesses) => compilationOf(accesses, target) / sureness,
     mostBindings: target.maximumBindings,
     duration(kernel, chunks) {
       if (chunks === 1 && stepsOf(kernel) > mostStepsAlone) return never;
       const durations = known.get(kernel) ?? new Map<number | undefined, Duration>();
       known.set(kernel, durations);
-      const duration =
-        durations.get(chunks) ?? durationForWgsl(kernel, tensors, withUses(target, uses(kernel)), chunks);
+      const duration = durations.get(chunks) ?? durationForWgsl(kernel, tensors, target, chunks);
       durations.set(chunks, duration);
       return duration;
     },

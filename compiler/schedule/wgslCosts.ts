@@ -105,23 +105,14 @@ export function compilationOf(accesses: number, { software, expectedRuns = mostR
 
 /**
  * Runs by which a program is judged: a training of some minutes, short steps more often than long ones. Measured in steps
- * of contractions, for a kernel that stands once in the program.
+ * of contractions; between the bounds the schedules of a kernel hardly change.
  */
-const stepsOfTraining = 1e12;
-const [leastRuns, mostRuns] = [50, 2000];
+const stepsOfTraining = 2e12;
+const [leastRuns, mostRuns] = [500, 2000];
 
 export function expectedRunsOf(kernels: readonly Kernel[]): number {
   const steps = kernels.reduce((sum, kernel) => sum + stepsOf(kernel), 0);
   return Math.round(Math.min(mostRuns, Math.max(leastRuns, stepsOfTraining / Math.max(1, steps))));
-}
-
-/**
- * The target for a text that so many kernels of the program share: it is compiled once and runs as many times more. No text is
- * worth more than a short program's: its first step should not wait for half a minute.
- */
-export function withUses(target: GpuTarget, uses: number): GpuTarget {
-  const { expectedRuns = mostRuns } = target;
-  return uses === 1 ? target : { ...target, expectedRuns: Math.min(mostRuns, expectedRuns * uses) };
 }
 
 /** Elements times steps of the reduction. */
