@@ -6,7 +6,7 @@
  * placing a `let` further out never changes a result.
  */
 import { InvariantError } from "../graph/graph.ts";
-import { type Index, index, type Variable, variable } from "../nest/integer.ts";
+import { type Index, index, type Variable, variable, variablesOf } from "../nest/integer.ts";
 import type { BinaryOperator, Condition, Expression, Statement } from "../nest/loopNest.ts";
 import { identityOf } from "../value.ts";
 import type { Names } from "./names.ts";
@@ -23,8 +23,8 @@ export interface Emitter {
   readonly push: (statement: Statement) => void;
   /** A loop around what `body` emits; nothing is emitted for a count of one. */
   readonly loop: (name: string, count: number, body: (counter: Index) => void) => void;
-  /** What `body` emits runs only under the condition. */
-  readonly when: (condition: Condition, body: () => void) => void;
+  /** What `body` emits runs only under the condition, and so does all that depends on the variables of `turn`. */
+  readonly when: (condition: Condition, body: () => void, turn?: Index) => void;
   /** A scope of its own for statements that read the kernel's results. */
   readonly results: (names: readonly string[], body: () => void) => void;
   /** Defines an integer in the innermost scope. */
@@ -241,8 +241,8 @@ export function createEmitter(table: TermTable, builtin: readonly string[], name
   return {
     push: (statement) => innermost().statements.push(statement),
     loop,
-    when: (test, body) => {
-      const statements = open([], body);
+    when: (test, body, turn = index(0)) => {
+      const statements = open([...variablesOf(turn)], body);
       innermost().statements.push({ kind: "if", condition: test, body: statements });
     },
     results: (chosen, body) => {

@@ -10,7 +10,7 @@ import { cutAxes } from "./axes.ts";
 import { InvariantError } from "../invariantError.ts";
 import type { Target } from "../target.ts";
 import { analyse } from "../schedule/analysis.ts";
-import type { AxisStep, Schedule } from "../schedule/schedule.ts";
+import type { AxisStep, Schedule, StagedOperand } from "../schedule/schedule.ts";
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -31,6 +31,16 @@ function readStep({ axis, step, unrolled }: Readonly<Record<string, unknown>>): 
   return unrolled === true ? { axis, step, unrolled } : { axis, step };
 }
 
+function readStagedOperand({
+  operand,
+  depth,
+  innermost,
+}: Readonly<Record<string, unknown>>): StagedOperand | undefined {
+  if (typeof operand !== "string" || !isCount(depth)) return undefined;
+  if (innermost === undefined) return { operand, depth };
+  return isCount(innermost) ? { operand, depth, innermost } : undefined;
+}
+
 /** A schedule from JSON; undefined where it is none. */
 export function readSchedule(value: unknown): Schedule | undefined {
   if (!isRecord(value)) return undefined;
@@ -38,9 +48,7 @@ export function readSchedule(value: unknown): Schedule | undefined {
   const [grid, threads, loops] = [value["grid"], value["threads"], value["loops"]].map((list) =>
     readList(list, readStep),
   );
-  const stage = readList(value["stage"], ({ operand, depth }) =>
-    typeof operand === "string" && isCount(depth) ? { operand, depth } : undefined,
-  );
+  const stage = readList(value["stage"], readStagedOperand);
   if (!isCount(lanes) || lanes === 0 || !grid || !threads || !loops || !stage) return undefined;
   if (order !== "narrowInnermost" && order !== "accumulatorByAccumulator") return undefined;
   return {
@@ -122,7 +130,9 @@ export function isLegal(schedule: Schedule, { kernel, tensors, target, chunks }:
     // Throws where a piece is longer than what is cut, or no part of a reduction.
     cutAxes(kernel, schedule);
     const { operands } = analyse(kernel, tensors);
-    if (!schedule.stage.every(({ operand }) => operands.has(operand))) return false;
+    const isStageable = ({ operand, innermost = 0 }: StagedOperand): boolean =>
+      innermost < (operands.get(operand)?.[0]?.length ?? 0);
+    if (!schedule.stage.every(isStageable)) return false;
     if (chunks !== undefined && !isCutInto(schedule, kernel, chunks)) return false;
     return [...commonRules, ...rules[target.kind]].every((rule) => rule(schedule, kernel, target));
   } catch (problem) {

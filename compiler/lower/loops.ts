@@ -101,8 +101,8 @@ function emitLoops(lowering: Lowering, starts: Starts, from: number, to: number,
 }
 
 function emitStages(lowering: Lowering, starts: Starts, depth: number): void {
-  for (const { operand, depth: at } of lowering.schedule.stage)
-    if (at === depth && !lowering.stages.has(operand)) emitStage(lowering, starts, depth, operand);
+  for (const stage of lowering.schedule.stage)
+    if (stage.depth === depth && !lowering.stages.has(stage.operand)) emitStage(lowering, starts, stage);
 }
 
 /** Accumulates in registers: declare, reduce, finish. `depth` loops are open. */
@@ -134,7 +134,7 @@ function emitInnerLoops(
     const inside = (): void => emitLoops(lowering, at, from + 1, to, body);
     const isReduction = lowering.axes.reduction.includes(cut.axis);
     const condition = lowering.schedule.skip && isReduction ? usefulTurns(lowering, at, from + 1, counter) : undefined;
-    if (condition) lowering.emitter.when(condition, inside);
+    if (condition) lowering.emitter.when(condition, inside, counter);
     else inside();
   });
 }

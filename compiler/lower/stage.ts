@@ -5,6 +5,7 @@
 import { InvariantError } from "../graph/graph.ts";
 import {
   add,
+  clamp,
   divide,
   factorOf,
   type Index,
@@ -18,6 +19,7 @@ import {
   variable,
   variablesOf,
 } from "../nest/integer.ts";
+import type { StagedOperand } from "../schedule/schedule.ts";
 import type { Value } from "../value.ts";
 import { type Starts, tilePlaces } from "./axes.ts";
 import type { Lowering } from "./lowering.ts";
@@ -66,7 +68,11 @@ function rangeOf(coordinates: readonly Index[]): { base: Index; extent: number }
 }
 
 /** Copies the part of an operand that the loops inside of `depth` read into scratch. */
-export function emitStage(lowering: Lowering, starts: Starts, depth: number, name: string): void {
+export function emitStage(
+  lowering: Lowering,
+  starts: Starts,
+  { operand: name, depth, innermost }: StagedOperand,
+): void {
   const { axes, kernel, emitter, schedule, stages, scratch } = lowering;
   const locals = (list: readonly string[]): Index[] =>
     list.map((axis) =>
@@ -86,14 +92,15 @@ export function emitStage(lowering: Lowering, starts: Starts, depth: number, nam
   if (!found) return;
   const boxes = found.coordinates.map((_, d) => rangeOf(places.map((place) => place.coordinates[d] ?? index(0))));
   const buffer = emitter.name(`${name}Staged`);
-  const columns = boxes.at(-1)?.extent ?? 1;
-  const phases = phasesOf(found, schedule.vector);
+  const order = orderOf(boxes.length, innermost);
+  const phases = phasesOf(found.coordinates[order.at(-1) ?? 0], schedule.vector);
+  const ordered = order.map((d) => boxes[d]?.extent ?? 1);
   // Every `phases`-th column lies beside the next one, so that lanes read them as one vector.
-  const extents = [...boxes.slice(0, -1).map(({ extent }) => extent), phases, Math.ceil(columns / phases)];
+  const extents = [...ordered.slice(0, -1), phases, Math.ceil((ordered.at(-1) ?? 1) / phases)];
   const strides = rowMajorStrides(extents);
   const base = boxes.map((box) => box.base);
   const place = (coordinates: readonly Index[]): Index => {
-    const local = coordinates.map((coordinate, d) => subtract(coordinate, base[d] ?? 0));
+    const local = order.map((d) => subtract(coordinates[d] ?? index(0), base[d] ?? 0));
     const column = local.at(-1) ?? index(0);
     return offset([...local.slice(0, -1), remainder(column, phases), divide(column, phases)], strides);
   };
@@ -101,52 +108,66 @@ export function emitStage(lowering: Lowering, starts: Starts, depth: number, nam
   // Lanes read what other lanes copied, and copy over what other lanes read in the loop's last turn.
   const isShared = schedule.lanes > 1 && !lowering.isPartial;
   if (isShared && depth > 0) emitter.push({ kind: "barrier" });
-  copyBox(lowering, found, { base, extents, strides, buffer });
+  copyBox(lowering, found, { base, order, extents, strides, buffer });
   if (isShared) emitter.push({ kind: "barrier" });
   emitter.mark(buffer);
   stages.set(name, { buffer, place });
 }
 
+/** The coordinates from outside to inside. */
+function orderOf(count: number, innermost = count - 1): number[] {
+  const outer = Array.from({ length: count }, (_, d) => d).filter((d) => d !== innermost);
+  return [...outer, innermost];
+}
+
 /** How far apart lanes read in a row: so many kinds of columns are kept apart. */
-function phasesOf({ coordinates }: Operand, vector: string | undefined): number {
-  const column = coordinates.at(-1);
+function phasesOf(column: Index | undefined, vector: string | undefined): number {
   if (vector === undefined || !column) return 1;
   return Math.max(1, Math.abs(factorOf(column, `${localPrefix}${vector}`) ?? 1));
 }
 
 interface Box {
   readonly base: readonly Index[];
-  /** The last coordinate is cut in phase and place. */
+  readonly order: readonly number[];
+  /** In that order; the last coordinate is cut in phase and place. */
   readonly extents: readonly number[];
   readonly strides: readonly number[];
   readonly buffer: string;
 }
 
-function copyBox(lowering: Lowering, operand: Operand, { base, extents, strides, buffer }: Box): void {
+/** Neighbours of a tensor's row that are copied together where they do not stay neighbours: lanes transpose them as a block. */
+const blockWidth = 4;
+
+function copyBox(lowering: Lowering, operand: Operand, { base, order, extents, strides, buffer }: Box): void {
   const { emitter, table, schedule, lane } = lowering;
   const last = extents.length - 1;
   const phases = extents[last - 1] ?? 1;
+  const isTurned = order.at(-1) !== base.length - 1;
   const store = (at: readonly Index[]): void => {
     const [phase = index(0), place = index(0)] = at.slice(-2);
     const local = [...at.slice(0, -2), add(multiply(place, phases), phase)];
-    const term = table.term(operand.read(local.map((of, d) => add(of, base[d] ?? 0))));
+    const coordinates = base.map((start, d) => add(local[order.indexOf(d)] ?? index(0), start));
+    const term = table.term(operand.read(coordinates));
     emitter.prepare([term]);
     emitter.push({ kind: "store", buffer, index: offset(at, strides), value: emitter.expression(term) });
   };
+  const row = (at: readonly Index[], extent: number): void => {
+    const lanes = schedule.vector && extent >= schedule.lanes ? schedule.lanes : 1;
+    const laneHere = lanes > 1 ? lane : index(0);
+    for (const { start } of tilePlaces(extent, lanes)) store([...at, add(start, laneHere)]);
+  };
   const nest = (at: readonly Index[]): void => {
     const extent = extents[at.length] ?? 1;
-    if (at.length < last - 1) {
-      emitter.loop("s", extent, (counter) => nest([...at, counter]));
-      return;
+    if (at.length === last) row(at, extent);
+    else if (at.length === last - 1) for (let phase = 0; phase < extent; phase++) nest([...at, index(phase)]);
+    else if (!isTurned || at.length < last - 2) emitter.loop("s", extent, (counter) => nest([...at, counter]));
+    else {
+      const width = Math.min(blockWidth, extent);
+      emitter.loop("s", Math.ceil(extent / width), (counter) => {
+        const start = clamp(multiply(counter, width), 0, extent - width);
+        for (let i = 0; i < width; i++) nest([...at, add(start, i)]);
+      });
     }
-    if (at.length < last) {
-      for (let phase = 0; phase < extent; phase++) nest([...at, index(phase)]);
-      return;
-    }
-    const lanes = schedule.vector && extent >= schedule.lanes ? schedule.lanes : 1;
-    const places = tilePlaces(extent, lanes);
-    const laneHere = lanes > 1 ? lane : index(0);
-    for (const { start } of places) store([...at, add(start, laneHere)]);
   };
   nest([]);
 }

@@ -14,6 +14,14 @@ export interface AxisStep {
   readonly unrolled?: boolean;
 }
 
+/** An operand that is computed once into scratch, after entering so many of the loops. */
+export interface StagedOperand {
+  readonly operand: string;
+  readonly depth: number;
+  /** The coordinate along which neighbours lie side by side in scratch; the last one if left out. */
+  readonly innermost?: number;
+}
+
 export interface Schedule {
   /** Lanes of a workgroup: 4 or 1 for WebAssembly, the workgroup's size for WGSL. */
   readonly lanes: number;
@@ -27,8 +35,7 @@ export interface Schedule {
   readonly loops: readonly AxisStep[];
   /** WebAssembly: the axis whose consecutive elements are the lanes. */
   readonly vector?: string;
-  /** Operands that are computed once into scratch, after entering so many of the loops. */
-  readonly stage: readonly { readonly operand: string; readonly depth: number }[];
+  readonly stage: readonly StagedOperand[];
   /**
    * Order of the products of one turn of the innermost loop. Narrowest axis innermost, one reduction step after another:
    * its operand stays in registers while the other streams (WebAssembly). Or all steps of one accumulator before the
@@ -49,7 +56,7 @@ export const axisName = {
   reduction: (dimension: number): string => `r${dimension}`,
 };
 
-/** `grid d0:1 d1:2 | threads d2:1 | loops r0:1 r1:1 | vector d3` */
+/** `grid d0:1 d1:2 | threads d2:1 | loops r0:1 r1:1 | vector d3 | stage input@1` */
 export function printSchedule(schedule: Schedule): string {
   const steps = (list: readonly AxisStep[]): string =>
     list.map(({ axis, step, unrolled }) => `${axis}:${step}${unrolled ? " unrolled" : ""}`).join(" ");
@@ -59,10 +66,14 @@ export function printSchedule(schedule: Schedule): string {
     schedule.threads.length > 0 ? `threads ${steps(schedule.threads)}${schedule.rounds ? " in rounds" : ""}` : "",
     schedule.loops.length > 0 ? `loops ${steps(schedule.loops)}` : "",
     schedule.vector ? `vector ${schedule.vector}` : "",
-    ...schedule.stage.map(({ operand, depth }) => `stage ${operand}@${depth}`),
+    ...schedule.stage.map(printStagedOperand),
     schedule.broadcast ? "broadcast" : "",
     schedule.roll ? "roll" : "",
     schedule.skip ? "skip" : "",
   ];
   return parts.filter((part) => part !== "").join(" | ");
+}
+
+function printStagedOperand({ operand, depth, innermost }: StagedOperand): string {
+  return `stage ${operand}@${depth}${innermost === undefined ? "" : ` along ${innermost}`}`;
 }

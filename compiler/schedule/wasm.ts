@@ -18,7 +18,7 @@ import {
   windowStep,
 } from "./analysis.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
-import { chooseStages, chunkExtent } from "./wasmStages.ts";
+import { chooseStages, chunkExtent, stagedElements, type Turned, turnedFor } from "./wasmStages.ts";
 
 const lanes = 4;
 const vectorRegisters = 15;
@@ -44,8 +44,17 @@ function largestDivisor(value: number, atMost: number): number {
   return divisorsOf(value).findLast((divisor) => divisor <= Math.max(1, atMost)) ?? 1;
 }
 
+/** The axis along which the lanes lie, and the operands that are copied for it. */
+interface Lanes {
+  readonly axis: string;
+  readonly turned: Turned;
+}
+
+const isTurned = ({ operand }: Access, turned: Turned): boolean => operand !== undefined && turned.has(operand);
+
 /** Instructions for one load in four lanes along an axis. */
-function loadCost(access: Access, axis: string): number {
+function loadCost(access: Access, { axis, turned }: Lanes): number {
+  if (isTurned(access, turned)) return 1;
   const stride = strideAlong(access, axis);
   if (stride === 1 || stride === 0) return 1;
   if (stride === 2 || stride === -1) return 3;
@@ -76,8 +85,23 @@ export const defaultVariant: WasmVariant = {
   imagesOutside: true,
 };
 
+/** Instructions that copy an element of an operand: it is stored among others, and tests may guard it. */
+const copyCost = 2;
+
+/** What copying operands costs for four elements of all that a kernel goes through. */
+function turningCost(analysis: Analysis, grid: readonly AxisStep[], turned: Turned): number {
+  const steps = analysis.axes.reduce((product, axis) => product * chunkExtent(grid, axis), 1);
+  const elements = [...turned.keys()].reduce((sum, of) => sum + (stagedElements(analysis, grid, of) ?? 0), 0);
+  return (copyCost * lanes * elements) / steps;
+}
+
 /** The axis whose consecutive elements become lanes: the one with the cheapest loads and stores and the least waste. */
-function chooseVector(kernel: Kernel, analysis: Analysis, rank: number): string | undefined {
+function chooseLanes(
+  kernel: Kernel,
+  analysis: Analysis,
+  rank: number,
+  grid: readonly AxisStep[] | undefined,
+): Lanes | undefined {
   // Loads are counted for a whole tile where its places are singled out, stores for one place.
   const stores = analysis.axes.reduce(
     (count, { name, extent }) => count * (analysis.enumerated.has(name) ? extent : windowStep(analysis, name)),
@@ -88,18 +112,34 @@ function chooseVector(kernel: Kernel, analysis: Analysis, rank: number): string 
   const times = ({ kind }: Access): number =>
     (kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05) * (kind === "store" ? stores : 1);
   const scalarCost = lanes * analysis.accesses.reduce((sum, access) => sum + times(access), operations);
-  const found: { axis: string | undefined; cost: number }[] = [{ axis: undefined, cost: scalarCost }];
+  const found: { choice: Lanes | undefined; cost: number }[] = [{ choice: undefined, cost: scalarCost }];
   for (const axis of analysis.axes) {
     if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
     const waste = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
-    let cost = operations;
-    for (const access of analysis.accesses)
-      cost += times(access) * (axis.isDomain || access.kind === "body" ? loadCost(access, axis.name) : lanes);
-    found.push({ axis: axis.name, cost: cost * waste });
+    for (const turned of turnings(kernel, analysis, grid, axis.name)) {
+      const choice = { axis: axis.name, turned };
+      let cost = operations + (grid ? turningCost(analysis, grid, turned) : 0);
+      for (const access of analysis.accesses)
+        cost += times(access) * (axis.isDomain || access.kind === "body" ? loadCost(access, choice) : lanes);
+      found.push({ choice, cost: cost * waste });
+    }
   }
   // Of equal ones the first; a sum's rounding is no difference.
   const ranked = found.toSorted((a, b) => (Math.abs(a.cost - b.cost) < 1e-9 ? 0 : a.cost - b.cost));
-  return ranked[Math.min(rank, ranked.length - 1)]?.axis;
+  return ranked[Math.min(rank, ranked.length - 1)]?.choice;
+}
+
+/** Which operands to copy for lanes along an axis: none; in a chain, whose chunks are known, all that it helps. */
+function turnings(
+  kernel: Kernel,
+  analysis: Analysis,
+  grid: readonly AxisStep[] | undefined,
+  axis: string,
+): readonly Turned[] {
+  const none: Turned = new Map();
+  if (!grid || kernel.accumulators.length === 0) return [none];
+  const turned = turnedFor(analysis, grid, axis);
+  return turned.size > 0 ? [none, turned] : [none];
 }
 
 function mayVectorise(kernel: Kernel, axis: Axis): boolean {
@@ -115,7 +155,8 @@ interface Tile {
 }
 
 /** Tile of registers over at most two domain axes that gives the fewest instructions a product. */
-function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefined, rank: number): Tile {
+function chooseTile(kernel: Kernel, analysis: Analysis, chosen: Lanes | undefined, rank: number): Tile {
+  const vector = chosen?.axis;
   const unit = (axis: string): number => (axis === vector ? lanes : 1);
   const options = (axis: Axis): number[] => {
     const most = Math.min(12, Math.ceil(axis.extent / unit(axis.name)));
@@ -139,7 +180,7 @@ function chooseTile(kernel: Kernel, analysis: Analysis, vector: string | undefin
     for (const access of body) {
       let copies = 1;
       for (const [axis, count] of counts) if (dependsOn(access, axis)) copies *= count;
-      loads += copies * (vector ? loadCost(access, vector) : 1);
+      loads += copies * (chosen ? loadCost(access, chosen) : 1);
       values += copies;
     }
     // V8 loads everything that one step multiplies before it multiplies: all of it lives in registers at once.
@@ -233,7 +274,7 @@ function chooseGrid(analysis: Analysis, vector: string | undefined, tile: Readon
 const mostSingledOut = 36;
 
 function scheduleMap(kernel: Kernel, analysis: Analysis, variant: WasmVariant, given?: readonly AxisStep[]): Schedule {
-  const vector = chooseVector(kernel, analysis, variant.vector);
+  const vector = chooseLanes(kernel, analysis, variant.vector, given)?.axis;
   const tile = new Map<string, number>();
   for (const axis of analysis.axes) {
     const window = windowStep(analysis, axis.name);
@@ -305,8 +346,9 @@ function scheduleReduction(
   variant: WasmVariant,
   given?: readonly AxisStep[],
 ): Schedule {
-  const vector = chooseVector(kernel, analysis, variant.vector);
-  const tile = chooseTile(kernel, analysis, vector, variant.tile);
+  const chosen = chooseLanes(kernel, analysis, variant.vector, given);
+  const vector = chosen?.axis;
+  const tile = chooseTile(kernel, analysis, chosen, variant.tile);
   const steps = new Map(tile.steps);
   if (vector && !steps.has(vector) && analysis.axes.some((axis) => axis.name === vector && axis.isDomain))
     steps.set(vector, lanes);
@@ -332,7 +374,8 @@ function scheduleReduction(
     ...domainLoops.filter(isSingledOut).map((loop) => ({ ...loop, unrolled: true })),
     ...inner.map((axis) => ({ axis: axis.name, step: unroll.get(axis.name) ?? 1 })),
   ];
-  return { ...finish(vector, grid, loops, chooseStages(analysis, grid, loops, outer.length)), skip: true };
+  const stages = chooseStages(analysis, grid, loops, outer.length, chosen?.turned);
+  return { ...finish(vector, grid, loops, stages), skip: true };
 }
 
 /** `chunks`: the grid cuts the first axis into so many parts, and no other. */
