@@ -92,6 +92,8 @@ const common: readonly (readonly [string, Change])[] = [
 
 const wasmOnly: readonly (readonly [string, Change])[] = [
   ["staging deeper than there are loops", ({ loops }) => ({ stage: [{ operand: "input", depth: loops.length + 1 }] })],
+  ["staging along a coordinate that is not there", () => ({ stage: [{ operand: "input", depth: 0, innermost: 4 }] })],
+  ["staging along half a coordinate", () => ({ stage: [{ operand: "input", depth: 0, innermost: 0.5 }] })],
   ["lanes without their axis", () => ({ vector: undefined, lanes: 4 })],
   ["eight lanes", () => ({ lanes: 8 })],
   ["an axis of lanes that is not there", () => ({ lanes: 4, vector: "d9" })],

@@ -88,12 +88,14 @@ function chooseVector(roll: Dice, kernel: Kernel, { axes }: Analysis): string | 
   return roll(4) === 0 ? undefined : pick<Axis | undefined>(roll, fitting, undefined)?.name;
 }
 
-/** Operands whose coordinates move evenly along every axis, after some of the loops. */
+/** Operands whose coordinates move evenly along every axis, after some of the loops, any coordinate innermost. */
 function chooseStages(roll: Dice, kernel: Kernel, { operands, axes }: Analysis, loops: number): Schedule["stage"] {
   if (kernel.accumulators.length === 0) return [];
   return [...operands].flatMap(([operand, places]) => {
     const isLinear = places.flat().every((at) => axes.every(({ name }) => factorOf(at, name) !== undefined));
-    return isLinear && roll(2) === 0 ? [{ operand, depth: roll(loops + 1) }] : [];
+    if (!isLinear || roll(2) === 0) return [];
+    const staged = { operand, depth: roll(loops + 1) };
+    return [roll(2) === 0 ? staged : { ...staged, innermost: roll(places[0]?.length ?? 1) }];
   });
 }
 
