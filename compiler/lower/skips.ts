@@ -5,7 +5,8 @@
  * In: a kernel's body and where its loops are. Out: under which condition on the open loops a turn adds something, if a
  * good part of the turns does not. What holds: a sum is the same without them, but for the sign of a zero.
  */
-import { add, type Index, index, partWhere, subtract, substitute, variable, variablesOf } from "../nest/integer.ts";
+import { add, type Index, index, partWhere, subtract, variable, variablesOf } from "../nest/integer.ts";
+import { shareInside } from "../nest/inside.ts";
 import type { Condition } from "../nest/loopNest.ts";
 import type { Test, Value } from "../value.ts";
 import type { Starts } from "./axes.ts";
@@ -15,8 +16,6 @@ import type { Lowering } from "./lowering.ts";
 const localPrefix = "within_";
 /** A test is worth it where it saves at least this part of the turns. */
 const leastSaved = 1 / 16;
-/** Turns that are counted, of those that make a condition true or false. */
-const mostCounted = 4096;
 
 type InRange = Test & { readonly kind: "inRange" };
 
@@ -34,7 +33,7 @@ export function usefulTurns(lowering: Lowering, starts: Starts, depth: number, c
   const conditions = tests
     .map(widen)
     .filter(({ index: of }) => [...counted].some((name) => variablesOf(of).has(name)))
-    .filter((condition) => savedBy(condition) >= leastSaved);
+    .filter(({ index: of, minimum, maximum }) => 1 - shareInside(of, minimum, maximum) >= leastSaved);
   const [only] = conditions;
   return conditions.length > 1 ? { kind: "and", conditions } : only;
 }
@@ -57,36 +56,4 @@ function widen({ index: of, minimum, maximum }: InRange): Condition & { readonly
   const inner = partWhere(of, (names) => [...names].some((name) => name.startsWith(localPrefix)));
   const outer = subtract(of, inner);
   return { kind: "inRange", index: outer, minimum: minimum - inner.maximum, maximum: maximum - inner.minimum };
-}
-
-/** The part of all turns for which the condition does not hold. */
-function savedBy({ index: of, minimum, maximum }: Condition & { readonly kind: "inRange" }): number {
-  const variables = variableAtoms(of);
-  if (!variables || (of.minimum >= minimum && of.maximum <= maximum)) return 0;
-  const turns = variables.reduce((count, { extent }) => count * extent, 1);
-  if (turns > mostCounted) return 0;
-  let saved = 0;
-  for (let turn = 0; turn < turns; turn++) {
-    let rest = turn;
-    const at = new Map(
-      variables.map(({ name, extent }) => {
-        const here = rest % extent;
-        rest = Math.floor(rest / extent);
-        return [name, index(here)];
-      }),
-    );
-    const value = substitute(of, (name) => at.get(name)).constant;
-    if (value < minimum || value > maximum) saved++;
-  }
-  return saved / turns;
-}
-
-/** The loops that an index depends on, if on nothing else and on each directly. */
-function variableAtoms(of: Index): { readonly name: string; readonly extent: number }[] | undefined {
-  const found: { readonly name: string; readonly extent: number }[] = [];
-  for (const { atom } of of.terms) {
-    if (atom.kind !== "variable" || atom.minimum !== 0) return undefined;
-    found.push({ name: atom.name, extent: atom.maximum + 1 });
-  }
-  return found;
 }

@@ -15,6 +15,8 @@ export interface Access {
   readonly tensor: number;
   readonly coordinates: readonly Index[];
   readonly address: Index;
+  /** Extents of the tensor. */
+  readonly shape: readonly number[];
   /** The operand it is part of, if any. */
   readonly operand: string | undefined;
   /** Whether a test can keep it from being read. */
@@ -35,9 +37,10 @@ export interface Analysis {
   readonly operands: ReadonlyMap<string, readonly (readonly Index[])[]>;
   /** Short axes that tests look at alone: what is computed differs from one place to the next. */
   readonly enumerated: ReadonlySet<string>;
-  /** Arithmetic operations of one step of all bodies, and of one output element. */
+  /** Arithmetic operations of one step of all bodies, and of one output element; comparisons of values among the latter. */
   readonly bodyOperations: number;
   readonly outputOperations: number;
+  readonly outputComparisons: number;
 }
 
 /** Whether its reductions are sums of products, which share what they load. */
@@ -89,7 +92,9 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
   const operands = new Map<string, (readonly Index[])[]>();
   const enumerated = new Set<string>();
   let operations = 0;
+  let comparisons = 0;
 
+  const shapeOf = (tensor: number): readonly number[] => tensors.get(tensor)?.shape ?? [];
   const addressOf = (tensor: number, at: readonly Index[]): Index =>
     offset(at, storageStrides(tensors.get(tensor) ?? { shape: [] }));
 
@@ -107,10 +112,11 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
     kernel.accumulators.length > 0 || test.kind !== "inRange" || singledOut(test).length === 0;
 
   function collect(root: Value, kind: Access["kind"]): number {
-    operations = 0;
+    [operations, comparisons] = [0, 0];
     const seen = new Set<Value>();
     const visitTest = (test: Test, operand: string | undefined): void => {
       if (test.kind === "compare") {
+        comparisons++;
         visit(test.left, operand, false);
         visit(test.right, operand, false);
       } else if (test.kind === "all") test.tests.forEach((inner) => visitTest(inner, operand));
@@ -124,7 +130,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
         case "access": {
           const address = addressOf(value.tensor, value.coordinates);
           const { tensor, coordinates: at } = value;
-          const access = { tensor, coordinates: at, address, operand, guarded, kind };
+          const access = { tensor, coordinates: at, address, shape: shapeOf(tensor), operand, guarded, kind };
           accesses.set(`${kind} ${value.tensor} ${address.key}`, access);
           return;
         }
@@ -155,20 +161,30 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
   }
 
   const bodyOperations = bodies.map((body) => collect(body, "body")).reduce((a, b) => a + b, 0);
-  let outputOperations = 0;
+  let [outputOperations, outputComparisons] = [0, 0];
   for (const [i, { tensor }] of kernel.outputs.entries()) {
     outputOperations += collect(outputs[i] ?? zero, "output");
+    outputComparisons += comparisons;
     const address = addressOf(tensor, coordinates);
     accesses.set(`store ${tensor}`, {
       tensor,
       coordinates,
       address,
+      shape: shapeOf(tensor),
       operand: undefined,
       guarded: false,
       kind: "store",
     });
   }
-  return { axes, accesses: [...accesses.values()], operands, enumerated, bodyOperations, outputOperations };
+  return {
+    axes,
+    accesses: [...accesses.values()],
+    operands,
+    enumerated,
+    bodyOperations,
+    outputOperations,
+    outputComparisons,
+  };
 }
 
 /**

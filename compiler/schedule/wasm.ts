@@ -7,21 +7,12 @@
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Index } from "../nest/integer.ts";
-import {
-  type Access,
-  type Analysis,
-  analyse,
-  type Axis,
-  dependsOn,
-  extentOf,
-  strideAlong,
-  windowStep,
-} from "./analysis.ts";
+import { type Analysis, analyse, type Axis, extentOf, windowStep } from "./analysis.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
-import { chooseStages, chunkExtent, stagedElements, type Turned, turnedFor } from "./wasmStages.ts";
+import { ceilDivide, chooseLanes, type Lanes, lanes } from "./wasmLanes.ts";
+import { chooseStages, chunkExtent } from "./wasmStages.ts";
+import { chooseTile } from "./wasmTiles.ts";
 
-const lanes = 4;
-const vectorRegisters = 15;
 /** Multiply-adds of one loop body: enough to hide the loop, few enough for the register allocator. */
 const bodySize = 40;
 const mostChunks = 64;
@@ -32,8 +23,6 @@ const mostMapPoints = 48;
 /** Operations of a map's element; of longer ones one vector at a time is enough. */
 const mostShortOperations = 200;
 
-const ceilDivide = (a: number, b: number): number => Math.ceil(a / b);
-
 export function divisorsOf(value: number): number[] {
   const found: number[] = [];
   for (let d = 1; d * d <= value; d++) if (value % d === 0) found.push(d, value / d);
@@ -42,23 +31,6 @@ export function divisorsOf(value: number): number[] {
 
 function largestDivisor(value: number, atMost: number): number {
   return divisorsOf(value).findLast((divisor) => divisor <= Math.max(1, atMost)) ?? 1;
-}
-
-/** The axis along which the lanes lie, and the operands that are copied for it. */
-interface Lanes {
-  readonly axis: string;
-  readonly turned: Turned;
-}
-
-const isTurned = ({ operand }: Access, turned: Turned): boolean => operand !== undefined && turned.has(operand);
-
-/** Instructions for one load in four lanes along an axis. */
-function loadCost(access: Access, { axis, turned }: Lanes): number {
-  if (isTurned(access, turned)) return 1;
-  const stride = strideAlong(access, axis);
-  if (stride === 1 || stride === 0) return 1;
-  if (stride === 2 || stride === -1) return 3;
-  return stride === undefined ? 5 : 8;
 }
 
 /**
@@ -84,130 +56,6 @@ export const defaultVariant: WasmVariant = {
   points: mostMapPoints,
   imagesOutside: true,
 };
-
-/** Instructions that copy an element of an operand: it is stored among others, and tests may guard it. */
-const copyCost = 2;
-
-/** What copying operands costs for four elements of all that a kernel goes through. */
-function turningCost(analysis: Analysis, grid: readonly AxisStep[], turned: Turned): number {
-  const steps = analysis.axes.reduce((product, axis) => product * chunkExtent(grid, axis), 1);
-  const elements = [...turned.keys()].reduce((sum, of) => sum + (stagedElements(analysis, grid, of) ?? 0), 0);
-  return (copyCost * lanes * elements) / steps;
-}
-
-/** The axis whose consecutive elements become lanes: the one with the cheapest loads and stores and the least waste. */
-function chooseLanes(
-  kernel: Kernel,
-  analysis: Analysis,
-  rank: number,
-  grid: readonly AxisStep[] | undefined,
-): Lanes | undefined {
-  // Loads are counted for a whole tile where its places are singled out, stores for one place.
-  const stores = analysis.axes.reduce(
-    (count, { name, extent }) => count * (analysis.enumerated.has(name) ? extent : windowStep(analysis, name)),
-    1,
-  );
-  const operations = 0.1 * (analysis.bodyOperations + analysis.outputOperations);
-  // Stores and what the outputs read happen once for a whole reduction.
-  const times = ({ kind }: Access): number =>
-    (kind === "body" || kernel.accumulators.length === 0 ? 1 : 0.05) * (kind === "store" ? stores : 1);
-  const scalarCost = lanes * analysis.accesses.reduce((sum, access) => sum + times(access), operations);
-  const found: { choice: Lanes | undefined; cost: number }[] = [{ choice: undefined, cost: scalarCost }];
-  for (const axis of analysis.axes) {
-    if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
-    const waste = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
-    for (const turned of turnings(kernel, analysis, grid, axis.name)) {
-      const choice = { axis: axis.name, turned };
-      let cost = operations + (grid ? turningCost(analysis, grid, turned) : 0);
-      for (const access of analysis.accesses)
-        cost += times(access) * (axis.isDomain || access.kind === "body" ? loadCost(access, choice) : lanes);
-      found.push({ choice, cost: cost * waste });
-    }
-  }
-  // Of equal ones the first; a sum's rounding is no difference.
-  const ranked = found.toSorted((a, b) => (Math.abs(a.cost - b.cost) < 1e-9 ? 0 : a.cost - b.cost));
-  return ranked[Math.min(rank, ranked.length - 1)]?.choice;
-}
-
-/** Which operands to copy for lanes along an axis: none; in a chain, whose chunks are known, all that it helps. */
-function turnings(
-  kernel: Kernel,
-  analysis: Analysis,
-  grid: readonly AxisStep[] | undefined,
-  axis: string,
-): readonly Turned[] {
-  const none: Turned = new Map();
-  if (!grid || kernel.accumulators.length === 0) return [none];
-  const turned = turnedFor(analysis, grid, axis);
-  return turned.size > 0 ? [none, turned] : [none];
-}
-
-function mayVectorise(kernel: Kernel, axis: Axis): boolean {
-  if (axis.isDomain) return !(kernel.inPlace && axis.extent % lanes !== 0);
-  // Where lanes are parts of a reduction, all of them write its result: not over what another one reads.
-  return !kernel.inPlace && kernel.accumulators.every(({ operator }) => operator !== "minimum");
-}
-
-interface Tile {
-  readonly steps: ReadonlyMap<string, number>;
-  /** Products of one reduction step. */
-  readonly products: number;
-}
-
-/** Tile of registers over at most two domain axes that gives the fewest instructions a product. */
-function chooseTile(kernel: Kernel, analysis: Analysis, chosen: Lanes | undefined, rank: number): Tile {
-  const vector = chosen?.axis;
-  const unit = (axis: string): number => (axis === vector ? lanes : 1);
-  const options = (axis: Axis): number[] => {
-    const most = Math.min(12, Math.ceil(axis.extent / unit(axis.name)));
-    return Array.from({ length: most }, (_, i) => Math.min((i + 1) * unit(axis.name), axis.extent)).filter(
-      (step) => !kernel.inPlace || axis.extent % step === 0,
-    );
-  };
-  const open = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
-  const domain = open.filter(({ name }) => !analysis.enumerated.has(name));
-  const body = analysis.accesses.filter((access) => access.kind === "body");
-  let best: { tile: Tile; cost: number } = {
-    tile: { steps: new Map(vector ? [[vector, Math.min(lanes, extentOf(analysis, vector))]] : []), products: 1 },
-    cost: Infinity,
-  };
-  const others: { tile: Tile; cost: number }[] = [];
-  const consider = (choice: readonly (readonly [Axis, number])[]): void => {
-    const counts = new Map(choice.map(([axis, step]) => [axis.name, ceilDivide(step, unit(axis.name))]));
-    const products = [...counts.values()].reduce((a, b) => a * b, 1) * kernel.accumulators.length;
-    let loads = 0;
-    let values = 0;
-    for (const access of body) {
-      let copies = 1;
-      for (const [axis, count] of counts) if (dependsOn(access, axis)) copies *= count;
-      loads += copies * (chosen ? loadCost(access, chosen) : 1);
-      values += copies;
-    }
-    // V8 loads everything that one step multiplies before it multiplies: all of it lives in registers at once.
-    if (products + values > vectorRegisters) return;
-    let waste = 1;
-    for (const [axis, step] of choice) waste *= (ceilDivide(axis.extent, step) * step) / axis.extent;
-    // Two loads issue with two products; a short body pays for its loop.
-    const cost = ((loads + products + 3) / products) * waste;
-    const priced = { tile: { steps: new Map(choice.map(([axis, step]) => [axis.name, step])), products }, cost };
-    others.push(priced);
-    if (cost < best.cost - 1e-9 || (cost < best.cost + 1e-9 && products > best.tile.products)) best = priced;
-  };
-  for (const first of domain)
-    for (const a of options(first)) {
-      consider([[first, a]]);
-      for (const second of domain)
-        if (second.name > first.name)
-          for (const b of options(second))
-            consider([
-              [first, a],
-              [second, b],
-            ]);
-    }
-  if (rank === 0) return best.tile;
-  const ranked = others.filter((other) => other !== best).toSorted((a, b) => a.cost - b.cost);
-  return ranked[rank - 1]?.tile ?? best.tile;
-}
 
 /** Steps of the reduction axes: which are unrolled, and by how much. The vector axis keeps multiples of four lanes. */
 function chooseReduction(
@@ -274,7 +122,7 @@ function chooseGrid(analysis: Analysis, vector: string | undefined, tile: Readon
 const mostSingledOut = 36;
 
 function scheduleMap(kernel: Kernel, analysis: Analysis, variant: WasmVariant, given?: readonly AxisStep[]): Schedule {
-  const vector = chooseLanes(kernel, analysis, variant.vector, given)?.axis;
+  const vector = chooseLanes(kernel, analysis, { rank: variant.vector, grid: given })?.axis;
   const tile = new Map<string, number>();
   for (const axis of analysis.axes) {
     const window = windowStep(analysis, axis.name);
@@ -346,7 +194,8 @@ function scheduleReduction(
   variant: WasmVariant,
   given?: readonly AxisStep[],
 ): Schedule {
-  const chosen = chooseLanes(kernel, analysis, variant.vector, given);
+  const tileCost = (choice: Lanes | undefined): number => chooseTile(kernel, analysis, choice, 0).cost;
+  const chosen = chooseLanes(kernel, analysis, { rank: variant.vector, grid: given, tileCost });
   const vector = chosen?.axis;
   const tile = chooseTile(kernel, analysis, chosen, variant.tile);
   const steps = new Map(tile.steps);

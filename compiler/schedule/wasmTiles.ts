@@ -1,0 +1,91 @@
+/**
+ * The tile of registers of a reduction for WebAssembly SIMD.
+ *
+ * In: a kernel, its analysis, its lanes. Out: steps along at most two domain axes (those of the lanes count in vectors) that give
+ * the fewest instructions a product. What holds: what one step of the reduction loads and adds to stays in V8's registers.
+ */
+import type { Kernel } from "../fusion/kernel.ts";
+import { type Access, type Analysis, type Axis, dependsOn } from "./analysis.ts";
+import { ceilDivide, type Lanes, lanes, loadCost } from "./wasmLanes.ts";
+import { paddingWaste } from "./wasmPadding.ts";
+
+export interface Tile {
+  readonly steps: ReadonlyMap<string, number>;
+  /** Products of one reduction step. */
+  readonly products: number;
+  /** Instructions for four elements of all that the kernel goes through. */
+  readonly cost: number;
+}
+
+const vectorRegisters = 15;
+const mostSteps = 12;
+
+/** One length of a tile along an axis. */
+interface Side {
+  readonly axis: string;
+  readonly step: number;
+  /** Accumulators along it. */
+  readonly count: number;
+  /** How many times as much as is needed it computes: where it does not divide the axis, and in padding. */
+  readonly waste: number;
+}
+
+function sidesOf(kernel: Kernel, body: readonly Access[], axis: Axis, unit: number): Side[] {
+  const most = Math.min(mostSteps, ceilDivide(axis.extent, unit));
+  return Array.from({ length: most }, (_, i) => Math.min((i + 1) * unit, axis.extent))
+    .filter((step) => !kernel.inPlace || axis.extent % step === 0)
+    .map((step) => {
+      const count = ceilDivide(step, unit);
+      const overlap = (ceilDivide(axis.extent, step) * count * unit) / axis.extent;
+      return { axis: axis.name, step, count, waste: overlap * paddingWaste(body, axis, step) };
+    });
+}
+
+/** What loads of one step of the reduction take for a tile, and how many values they give. */
+function loadsOf(body: readonly Access[], sides: readonly Side[], chosen: Lanes | undefined) {
+  let [cost, values] = [0, 0];
+  for (const access of body) {
+    let copies = 1;
+    for (const { axis, count } of sides) if (dependsOn(access, axis)) copies *= count;
+    cost += copies * (chosen ? loadCost(access, chosen) : 1);
+    values += copies;
+  }
+  return { cost, values };
+}
+
+/** The cheapest tile or, for tuning, the one of that rank. */
+export function chooseTile(kernel: Kernel, analysis: Analysis, chosen: Lanes | undefined, rank: number): Tile {
+  const body = analysis.accesses.filter((access) => access.kind === "body");
+  const open = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
+  const sides = open
+    .filter(({ name }) => !analysis.enumerated.has(name))
+    .map((axis) => sidesOf(kernel, body, axis, axis.name === chosen?.axis ? lanes : 1));
+  const ofLanes = sides.find(([first]) => first?.axis === chosen?.axis)?.[0];
+  const smallest = ofLanes ? [ofLanes] : [];
+  let best: Tile = { steps: stepsOf(smallest), products: 1, cost: Infinity };
+  const others: Tile[] = [];
+  const consider = (choice: readonly Side[]): void => {
+    const products = choice.reduce((product, { count }) => product * count, kernel.accumulators.length);
+    const loads = loadsOf(body, choice, chosen);
+    // V8 loads everything that one step multiplies before it multiplies: all of it lives in registers at once.
+    if (products + loads.values > vectorRegisters) return;
+    const all = choice.some(({ axis }) => axis === ofLanes?.axis) ? choice : [...choice, ...smallest];
+    const waste = all.reduce((product, side) => product * side.waste, 1);
+    // Two loads issue with two products; a short body pays for its loop.
+    const tile = { steps: stepsOf(choice), products, cost: ((loads.cost + products + 3) / products) * waste };
+    others.push(tile);
+    if (tile.cost < best.cost - 1e-9 || (tile.cost < best.cost + 1e-9 && products > best.products)) best = tile;
+  };
+  sides.forEach((along, i) => {
+    for (const first of along) {
+      consider([first]);
+      for (const across of sides.slice(i + 1)) for (const second of across) consider([first, second]);
+    }
+  });
+  if (rank === 0) return best;
+  const ranked = others.filter((other) => other !== best).toSorted((a, b) => a.cost - b.cost);
+  return ranked[rank - 1] ?? best;
+}
+
+const stepsOf = (sides: readonly Side[]): ReadonlyMap<string, number> =>
+  new Map(sides.map(({ axis, step }) => [axis, step]));
