@@ -8,7 +8,7 @@
 import type { Kernel } from "../fusion/kernel.ts";
 import { factorOf, index, variablesOf } from "../nest/integer.ts";
 import { type Access, type Analysis, type Axis, strideAlong, windowStep } from "./analysis.ts";
-import type { AxisStep } from "./schedule.ts";
+import { type AxisStep, axisName } from "./schedule.ts";
 import { paddingWaste } from "./wasmPadding.ts";
 import { chunkExtent, stagedElements, type Turned, turnedFor } from "./wasmStages.ts";
 
@@ -80,9 +80,12 @@ function resultCosts(analysis: Analysis) {
 
 interface Way {
   readonly choice: Lanes | undefined;
-  /** With all loads for each product, and what comes beside the products. */
+  /** With all loads for each product. */
   readonly cost: number;
+  /** Of that, what comes beside the products. */
   readonly beside: number;
+  /** How many times as many steps it takes as four elements of a domain axis do. */
+  readonly steps: number;
 }
 
 function waysOf(kernel: Kernel, analysis: Analysis, grid: Grid | undefined): Way[] {
@@ -91,7 +94,8 @@ function waysOf(kernel: Kernel, analysis: Analysis, grid: Grid | undefined): Way
   const operations = operationCost * analysis.bodyOperations;
   const results = resultCosts(analysis);
   const oneByOne = (lanes * results.oneByOne) / reduced;
-  const found: Way[] = [{ choice: undefined, cost: lanes * (operations + body.length) + oneByOne, beside: oneByOne }];
+  const single = lanes * (operations + body.length) + oneByOne;
+  const found: Way[] = [{ choice: undefined, cost: single, beside: oneByOne, steps: lanes }];
   for (const axis of analysis.axes) {
     if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
     const overlap = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
@@ -100,11 +104,18 @@ function waysOf(kernel: Kernel, analysis: Analysis, grid: Grid | undefined): Way
       const choice = { axis: axis.name, turned };
       const loads = sum(body.map((access) => loadCost(access, choice)));
       const outputs = axis.isDomain ? results.inLanes(choice) : lanes * results.joined;
-      const beside = (overlap * outputs) / reduced + (grid ? copyingCost(analysis, grid, turned) : 0);
-      found.push({ choice, cost: waste * (operations + loads) + beside, beside });
+      const copies = grid ? copyingCost(analysis, grid, turned) : 0;
+      const beside = (overlap * outputs) / reduced + copies + passingCost(kernel, axis);
+      found.push({ choice, cost: waste * (operations + loads) + beside, beside, steps: axis.isDomain ? 1 : overlap });
     }
   }
   return found;
+}
+
+/** Sums that lie in memory while the images go by (`imagesOutside`): loaded and stored for each. */
+function passingCost({ extents }: Kernel, { name, isDomain }: Axis): number {
+  if (isDomain || extents.length < 3 || name === axisName.reduction(0)) return 0;
+  return (2 * lanes) / extents.slice(1).reduce((a, b) => a * b, 1);
 }
 
 /** Of equal ones the first; a sum's rounding is no difference. */
@@ -127,7 +138,8 @@ export function chooseLanes(kernel: Kernel, analysis: Analysis, { rank, grid, ti
   const ranked = byCost(waysOf(kernel, analysis, grid), ({ cost }) => cost);
   const most = nearlyBest * (ranked[0]?.cost ?? 0);
   const near = ranked.filter(({ cost }) => cost <= most);
-  const decided = tileCost && near.length > 1 ? byCost(near, ({ choice, beside }) => tileCost(choice) + beside) : near;
+  const decided =
+    tileCost && near.length > 1 ? byCost(near, ({ choice, beside, steps }) => steps * tileCost(choice) + beside) : near;
   return [...decided, ...ranked.slice(near.length)][Math.min(rank, ranked.length - 1)]?.choice;
 }
 

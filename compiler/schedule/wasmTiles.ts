@@ -5,7 +5,7 @@
  * the fewest instructions a product. What holds: what one step of the reduction loads and adds to stays in V8's registers.
  */
 import type { Kernel } from "../fusion/kernel.ts";
-import { type Access, type Analysis, type Axis, dependsOn } from "./analysis.ts";
+import { type Access, type Analysis, type Axis, dependsOn, strideAlong } from "./analysis.ts";
 import { ceilDivide, type Lanes, lanes, loadCost } from "./wasmLanes.ts";
 import { paddingWaste } from "./wasmPadding.ts";
 
@@ -30,7 +30,8 @@ interface Side {
   readonly waste: number;
 }
 
-function sidesOf(kernel: Kernel, body: readonly Access[], axis: Axis, unit: number): Side[] {
+function sidesOf(kernel: Kernel, analysis: Analysis, axis: Axis, unit: number): Side[] {
+  const body = analysis.accesses.filter((access) => access.kind === "body");
   const most = Math.min(mostSteps, ceilDivide(axis.extent, unit));
   return Array.from({ length: most }, (_, i) => Math.min((i + 1) * unit, axis.extent))
     .filter((step) => !kernel.inPlace || axis.extent % step === 0)
@@ -41,32 +42,68 @@ function sidesOf(kernel: Kernel, body: readonly Access[], axis: Axis, unit: numb
     });
 }
 
+/** Elements of a cache line, and what it takes to bring one. */
+const lineElements = 16;
+const lineCost = 1.5;
+
+interface PricedLoad {
+  readonly access: Access;
+  readonly cost: number;
+  /** Whether each step of the reduction is in another cache line. */
+  readonly changesLine: boolean;
+  /** Whether neighbours along a side of the tile are in lines of their own. */
+  readonly isFarAlong: (axis: string) => boolean;
+}
+
+/** What each load of the body takes in one step of the reduction. */
+function priceLoads({ accesses, axes }: Analysis, chosen: Lanes | undefined): PricedLoad[] {
+  const reduced = axes.filter(({ isDomain, extent }) => !isDomain && extent > 1);
+  // The shortest axis is unrolled first: along it one step follows another.
+  const innermost = reduced.toSorted((a, b) => b.extent - a.extent).at(-1)?.name ?? "";
+  const lanesReduce = reduced.some(({ name }) => name === chosen?.axis);
+  return accesses
+    .filter(({ kind }) => kind === "body")
+    .map((access) => {
+      const isTurned = chosen !== undefined && access.operand !== undefined && chosen.turned.has(access.operand);
+      const isFar = (axis: string): boolean => Math.abs(strideAlong(access, axis) ?? 0) >= lineElements;
+      return {
+        access,
+        cost: chosen ? loadCost(access, chosen) : 1,
+        changesLine: isTurned ? !lanesReduce : isFar(innermost),
+        isFarAlong: isTurned ? (axis) => axis !== chosen.axis && dependsOn(access, axis) : isFar,
+      };
+    });
+}
+
 /** What loads of one step of the reduction take for a tile, and how many values they give. */
-function loadsOf(body: readonly Access[], sides: readonly Side[], chosen: Lanes | undefined) {
-  let [cost, values] = [0, 0];
-  for (const access of body) {
-    let copies = 1;
-    for (const { axis, count } of sides) if (dependsOn(access, axis)) copies *= count;
-    cost += copies * (chosen ? loadCost(access, chosen) : 1);
+function loadsOf(loads: readonly PricedLoad[], sides: readonly Side[]): { cost: number; values: number } {
+  let [total, values] = [0, 0];
+  for (const { access, cost, changesLine, isFarAlong } of loads) {
+    let [copies, lines] = [1, 1];
+    for (const { axis, count } of sides) {
+      if (dependsOn(access, axis)) copies *= count;
+      if (isFarAlong(axis)) lines *= count;
+    }
+    total += copies * cost + (changesLine ? lines * lineCost : 0);
     values += copies;
   }
-  return { cost, values };
+  return { cost: total, values };
 }
 
 /** The cheapest tile or, for tuning, the one of that rank. */
 export function chooseTile(kernel: Kernel, analysis: Analysis, chosen: Lanes | undefined, rank: number): Tile {
-  const body = analysis.accesses.filter((access) => access.kind === "body");
+  const body = priceLoads(analysis, chosen);
   const open = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
   const sides = open
     .filter(({ name }) => !analysis.enumerated.has(name))
-    .map((axis) => sidesOf(kernel, body, axis, axis.name === chosen?.axis ? lanes : 1));
+    .map((axis) => sidesOf(kernel, analysis, axis, axis.name === chosen?.axis ? lanes : 1));
   const ofLanes = sides.find(([first]) => first?.axis === chosen?.axis)?.[0];
   const smallest = ofLanes ? [ofLanes] : [];
   let best: Tile = { steps: stepsOf(smallest), products: 1, cost: Infinity };
   const others: Tile[] = [];
   const consider = (choice: readonly Side[]): void => {
     const products = choice.reduce((product, { count }) => product * count, kernel.accumulators.length);
-    const loads = loadsOf(body, choice, chosen);
+    const loads = loadsOf(body, choice);
     // V8 loads everything that one step multiplies before it multiplies: all of it lives in registers at once.
     if (products + loads.values > vectorRegisters) return;
     const all = choice.some(({ axis }) => axis === ofLanes?.axis) ? choice : [...choice, ...smallest];
