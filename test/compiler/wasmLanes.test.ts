@@ -1,0 +1,73 @@
+/** Where the lanes of WebAssembly lie, by what the shapes of a convolution ask for. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { shareInside } from "../../compiler/nest/inside.ts";
+import { add, index, multiply, variable } from "../../compiler/nest/integer.ts";
+import { backendFor } from "../../compiler/schedule/backends.ts";
+import type { Schedule } from "../../compiler/schedule/schedule.ts";
+import { targets } from "../support/targets.ts";
+import { subjectsOf } from "../support/tuningSubjects.ts";
+
+/** The default schedules of a training step on the CPU, by kernel. */
+function schedulesOf(layers: string, batch = 64): Map<string, Schedule> {
+  const text = `model M {\ninput 3@32x32\n${layers}\nfc 10\n}\ntrain {\ndata shapes\nbatch ${batch}\n}`;
+  return new Map(
+    subjectsOf(text, targets.wasm).map(({ name, kernel, tensors, chunks }) => [
+      name,
+      backendFor(targets.wasm).schedule(kernel, tensors, targets.wasm, chunks),
+    ]),
+  );
+}
+
+describe("LeNet's second convolution, with ten columns and sixteen channels", () => {
+  const found = schedulesOf("conv 6@5x5 -> bn -> relu -> pool max 2\nconv 16@5x5 -> bn -> relu -> pool max 2");
+
+  test("lies along its channels, for which the filters are copied with channels side by side", () => {
+    expect(found.get("conv2 (line 4)")).toMatchObject({
+      vector: "d1",
+      stage: [{ operand: "weight", depth: 0, innermost: 0 }],
+    });
+  });
+
+  test("goes back to the input along the channels that it adds up, one place after another", () => {
+    const { vector, stage = [], loops = [] } = found.get("conv2 (line 4): input gradient") ?? {};
+    expect(vector).toBe("r0");
+    expect(stage.map(({ operand, innermost }) => [operand, innermost]).toSorted()).toEqual([
+      ["gradient", 1],
+      ["weight", 0],
+    ]);
+    // Of the padding, the wider part of what rows and columns go through, nothing is left.
+    for (const axis of ["d2", "d3", "r1", "r2"]) expect(loops).toContainEqual({ axis, step: 1 });
+  });
+
+  test("the first one lies along its columns, which are whole vectors already", () => {
+    expect(found.get("conv1 (line 3)")).toMatchObject({ vector: "d3", stage: [] });
+  });
+});
+
+test("sums that a comparison follows are not joined from lanes, one by one", () => {
+  const name = "conv3 (line 5): input gradient";
+  const [plain, compared] = ["-> tanh", "-> relu6"].map((activation) => {
+    const layers = `conv 16@5x5 stride 3 ${activation}\nconv 64@2x2 ${activation}\nconv 128@2x2`;
+    return [...schedulesOf(layers, 8)].filter(([of]) => of.startsWith(name)).map(([, { vector }]) => vector);
+  });
+  expect(plain).toContain("r0");
+  expect(compared).not.toContain("r0");
+});
+
+test("an index lies inside of a range as often as counting says", () => {
+  const small = fc.integer({ min: -3, max: 3 });
+  const extent = fc.integer({ min: 1, max: 9 });
+  const property = fc.property(small, small, small, extent, extent, small, extent, (a, b, c, m, n, low, length) => {
+    const of = add(add(multiply(index(variable("x", m)), a), multiply(index(variable("y", n)), b)), c);
+    const high = low + length - 1;
+    let inside = 0;
+    for (let x = 0; x < m; x++)
+      for (let y = 0; y < n; y++) {
+        const value = a * x + b * y + c;
+        if (value >= low && value <= high) inside++;
+      }
+    expect(shareInside(of, low, high)).toBeCloseTo(inside / (m * n), 12);
+  });
+  fc.assert(property, { numRuns: 300, seed: 7 });
+});
