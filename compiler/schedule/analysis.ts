@@ -33,7 +33,7 @@ export interface Axis {
 export interface Analysis {
   readonly axes: readonly Axis[];
   readonly accesses: readonly Access[];
-  /** Coordinates of each operand over the axes, at each place where it is read. */
+  /** Coordinates of each operand over the axes, at each place where it is read; of those that hold no result of the kernel. */
   readonly operands: ReadonlyMap<string, readonly (readonly Index[])[]>;
   /** Short axes that tests look at alone: what is computed differs from one place to the next. */
   readonly enumerated: ReadonlySet<string>;
@@ -93,6 +93,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
   const enumerated = new Set<string>();
   let operations = 0;
   let comparisons = 0;
+  const ofResults = new Set<string>();
 
   const shapeOf = (tensor: number): readonly number[] => tensors.get(tensor)?.shape ?? [];
   const addressOf = (tensor: number, at: readonly Index[]): Index =>
@@ -142,6 +143,9 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
         case "binary":
           visit(value.left, operand, guarded);
           return visit(value.right, operand, guarded);
+        case "result":
+          if (operand !== undefined) ofResults.add(operand);
+          return;
         case "select":
           visitTest(value.test, operand);
           visit(value.then, operand, guarded || mayFail(value.test));
@@ -176,6 +180,7 @@ function makeAnalysis(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>
       kind: "store",
     });
   }
+  for (const operand of ofResults) operands.delete(operand);
   return {
     axes,
     accesses: [...accesses.values()],

@@ -23,7 +23,11 @@ export type Turned = ReadonlyMap<string, number>;
  */
 export function turnedFor(analysis: Analysis, grid: readonly AxisStep[], axis: string): Turned {
   const found = new Map<string, number>();
+  const inBody = new Set(
+    analysis.accesses.flatMap(({ kind, operand }) => (kind === "body" && operand ? [operand] : [])),
+  );
   for (const [operand, places] of analysis.operands) {
+    if (!inBody.has(operand)) continue;
     const [coordinates = [], ...others] = places;
     const along = coordinates.flatMap((of, d) => (variablesOf(of).has(axis) ? [d] : []));
     const [dimension = -1] = along;

@@ -18,6 +18,8 @@ export interface Tile {
 }
 
 const vectorRegisters = 15;
+/** Where a step does not divide its axis, places are clamped: beside what is done twice, more arithmetic. */
+const unevenCost = 1.05;
 const mostSteps = 12;
 
 /** One length of a tile along an axis. */
@@ -38,7 +40,8 @@ function sidesOf(kernel: Kernel, analysis: Analysis, axis: Axis, unit: number): 
     .map((step) => {
       const count = ceilDivide(step, unit);
       const overlap = (ceilDivide(axis.extent, step) * count * unit) / axis.extent;
-      return { axis: axis.name, step, count, waste: overlap * paddingWaste(body, axis, step) };
+      const waste = overlap * (overlap > 1 ? unevenCost : 1) * paddingWaste(body, axis, step);
+      return { axis: axis.name, step, count, waste };
     });
 }
 
@@ -49,8 +52,8 @@ const lineCost = 1.5;
 interface PricedLoad {
   readonly access: Access;
   readonly cost: number;
-  /** Whether each step of the reduction is in another cache line. */
-  readonly changesLine: boolean;
+  /** Cache lines that are new in one step of the reduction; the others were there in another step. */
+  readonly newLines: number;
   /** Whether neighbours along a side of the tile are in lines of their own. */
   readonly isFarAlong: (axis: string) => boolean;
 }
@@ -58,33 +61,41 @@ interface PricedLoad {
 /** What each load of the body takes in one step of the reduction. */
 function priceLoads({ accesses, axes }: Analysis, chosen: Lanes | undefined): PricedLoad[] {
   const reduced = axes.filter(({ isDomain, extent }) => !isDomain && extent > 1);
-  // The shortest axis is unrolled first: along it one step follows another.
-  const innermost = reduced.toSorted((a, b) => b.extent - a.extent).at(-1)?.name ?? "";
   const lanesReduce = reduced.some(({ name }) => name === chosen?.axis);
   return accesses
     .filter(({ kind }) => kind === "body")
     .map((access) => {
       const isTurned = chosen !== undefined && access.operand !== undefined && chosen.turned.has(access.operand);
-      const isFar = (axis: string): boolean => Math.abs(strideAlong(access, axis) ?? 0) >= lineElements;
+      // What is turned lies side by side along the lanes, and nowhere else.
+      const strideOf = (axis: string): number => {
+        if (!isTurned) return Math.abs(strideAlong(access, axis) ?? 0);
+        return axis === chosen.axis ? 1 : dependsOn(access, axis) ? lineElements : 0;
+      };
+      const steps = reduced.reduce((product, { name, extent }) => product * stepsInLine(strideOf(name), extent), 1);
       return {
         access,
         cost: chosen ? loadCost(access, chosen) : 1,
-        changesLine: isTurned ? !lanesReduce : isFar(innermost),
-        isFarAlong: isTurned ? (axis) => axis !== chosen.axis && dependsOn(access, axis) : isFar,
+        newLines: (lanesReduce ? lanes : 1) / steps,
+        isFarAlong: (axis) => strideOf(axis) >= lineElements,
       };
     });
+}
+
+/** Steps of a reduction axis that stay in a cache line. */
+function stepsInLine(stride: number, extent: number): number {
+  return Math.min(extent, stride === 0 ? extent : Math.max(1, lineElements / stride));
 }
 
 /** What loads of one step of the reduction take for a tile, and how many values they give. */
 function loadsOf(loads: readonly PricedLoad[], sides: readonly Side[]): { cost: number; values: number } {
   let [total, values] = [0, 0];
-  for (const { access, cost, changesLine, isFarAlong } of loads) {
-    let [copies, lines] = [1, 1];
+  for (const { access, cost, newLines, isFarAlong } of loads) {
+    let [copies, lines] = [1, newLines];
     for (const { axis, count } of sides) {
       if (dependsOn(access, axis)) copies *= count;
       if (isFarAlong(axis)) lines *= count;
     }
-    total += copies * cost + (changesLine ? lines * lineCost : 0);
+    total += copies * cost + lines * lineCost;
     values += copies;
   }
   return { cost: total, values };

@@ -1,6 +1,7 @@
 /** Where the lanes of WebAssembly lie, by what the shapes of a convolution ask for. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isLegal } from "../../compiler/lower/legalSchedule.ts";
 import { shareInside } from "../../compiler/nest/inside.ts";
 import { add, index, multiply, variable } from "../../compiler/nest/integer.ts";
 import { backendFor } from "../../compiler/schedule/backends.ts";
@@ -8,11 +9,13 @@ import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import { targets } from "../support/targets.ts";
 import { subjectsOf } from "../support/tuningSubjects.ts";
 
+const programOf = (layers: string, batch = 64): string =>
+  `model M {\ninput 3@32x32\n${layers}\nfc 10\n}\ntrain {\ndata shapes\nbatch ${batch}\n}`;
+
 /** The default schedules of a training step on the CPU, by kernel. */
 function schedulesOf(layers: string, batch = 64): Map<string, Schedule> {
-  const text = `model M {\ninput 3@32x32\n${layers}\nfc 10\n}\ntrain {\ndata shapes\nbatch ${batch}\n}`;
   return new Map(
-    subjectsOf(text, targets.wasm).map(({ name, kernel, tensors, chunks }) => [
+    subjectsOf(programOf(layers, batch), targets.wasm).map(({ name, kernel, tensors, chunks }) => [
       name,
       backendFor(targets.wasm).schedule(kernel, tensors, targets.wasm, chunks),
     ]),
@@ -32,9 +35,9 @@ describe("LeNet's second convolution, with ten columns and sixteen channels", ()
   test("goes back to the input along the channels that it adds up, one place after another", () => {
     const { vector, stage = [], loops = [] } = found.get("conv2 (line 4): input gradient") ?? {};
     expect(vector).toBe("r0");
-    expect(stage.map(({ operand, innermost }) => [operand, innermost]).toSorted()).toEqual([
-      ["gradient", 1],
-      ["weight", 0],
+    expect(stage.map(({ operand, innermost }) => `${operand} along ${innermost}`).toSorted()).toEqual([
+      "gradient along 1",
+      "weight along 0",
     ]);
     // Of the padding, the wider part of what rows and columns go through, nothing is left.
     for (const axis of ["d2", "d3", "r1", "r2"]) expect(loops).toContainEqual({ axis, step: 1 });
@@ -45,10 +48,24 @@ describe("LeNet's second convolution, with ten columns and sixteen channels", ()
   });
 });
 
+test("what holds a sum of its own kernel is not staged: it is there when all is over", () => {
+  const layers = "conv 6@5x5 -> tanh -> pool avg 2\nconv 6@1x1 groups 6 -> tanh\nconv 16@5x5";
+  const subject = subjectsOf(programOf(layers), targets.wasm).find(({ name }) =>
+    /conv3.*: input gradient \+/.test(name),
+  );
+  if (!subject) throw new Error("nothing follows the gradient in its kernel");
+  const { kernel, tensors, chunks } = subject;
+  const schedule = backendFor(targets.wasm).schedule(kernel, tensors, targets.wasm, chunks);
+  const legal = { ...subject, target: targets.wasm };
+  // The gradient of the grouped convolution reads the sum as its gradient; the third one's operands are staged as ever.
+  const staged = (operand: string): boolean => isLegal({ ...schedule, stage: [{ operand, depth: 0 }] }, legal);
+  expect(["gradient", "weight", "gradient2"].map(staged)).toEqual([true, true, false]);
+});
+
 test("sums that a comparison follows are not joined from lanes, one by one", () => {
   const name = "conv3 (line 5): input gradient";
   const [plain, compared] = ["-> tanh", "-> relu6"].map((activation) => {
-    const layers = `conv 16@5x5 stride 3 ${activation}\nconv 64@2x2 ${activation}\nconv 128@2x2`;
+    const layers = `conv 16@5x5 stride 5 ${activation}\nconv 30@2x2 ${activation}\nconv 128@2x2`;
     return [...schedulesOf(layers, 8)].filter(([of]) => of.startsWith(name)).map(([, { vector }]) => vector);
   });
   expect(plain).toContain("r0");
