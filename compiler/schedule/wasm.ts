@@ -10,6 +10,7 @@ import type { Index } from "../nest/integer.ts";
 import { type Analysis, analyse, type Axis, extentOf, windowStep } from "./analysis.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 import { ceilDivide, chooseLanes, type Lanes, lanes } from "./wasmLanes.ts";
+import { isSkippable } from "./wasmPadding.ts";
 import { chooseStages, chunkExtent } from "./wasmStages.ts";
 import { chooseTile } from "./wasmTiles.ts";
 
@@ -81,17 +82,18 @@ function chooseReduction(
     unroll.set(vectorAxis.name, step);
     size *= ceilDivide(step, lanes);
   }
-  // Long axes become the innermost loops, short ones are unrolled from the shortest on while the body stays small.
-  const rest = axes
-    .filter((axis) => axis !== vectorAxis && !unroll.has(axis.name))
-    .toSorted((a, b) => b.extent - a.extent);
+  const open = axes.filter((axis) => axis !== vectorAxis && !unroll.has(axis.name));
+  const padded = open.filter(({ name }) => isSkippable(analysis, name, vector));
+  // Long axes become the innermost loops, short ones are unrolled from the shortest on while the body stays small. Those
+  // whose turns are skipped in padding go outermost, one turn after another.
+  const rest = open.filter((axis) => !padded.includes(axis)).toSorted((a, b) => b.extent - a.extent);
   for (const axis of rest.toReversed()) {
     if (size * axis.extent > body && axis !== rest[0]) continue;
     const step = largestDivisor(axis.extent, Math.floor(body / size));
     unroll.set(axis.name, step);
     size *= step;
   }
-  const looped = [...(vectorAxis ? [vectorAxis] : []), ...rest].filter(
+  const looped = [...(vectorAxis ? [vectorAxis] : []), ...rest, ...padded].filter(
     (axis) => (unroll.get(axis.name) ?? 1) < axis.extent,
   );
   return { unroll, order: looped.toReversed() };

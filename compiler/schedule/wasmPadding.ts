@@ -4,18 +4,30 @@
  */
 import { shareInside } from "../nest/inside.ts";
 import { variablesOf } from "../nest/integer.ts";
-import type { Access, Axis } from "./analysis.ts";
+import type { Access, Analysis, Axis } from "./analysis.ts";
 
 /** Padding is worth a thought where at least this part of what an axis goes through lies in it. */
 const leastPadding = 1 / 8;
 
+/** The part of what an axis goes through that is not padding; of the coordinates that another axis has no part in. */
+function usefulShare(body: readonly Access[], axis: string, without?: string): number {
+  const isConcerned = (names: ReadonlySet<string>): boolean =>
+    names.has(axis) && (without === undefined || !names.has(without));
+  const shares = body.flatMap(({ guarded, coordinates, shape }) =>
+    coordinates.map((of, d) => (guarded && isConcerned(variablesOf(of)) ? shareInside(of, 0, (shape[d] ?? 1) - 1) : 1)),
+  );
+  return Math.min(1, ...shares);
+}
+
+/** Whether turns along an axis of the reduction are worth skipping: not where the lanes meet its padding at different turns. */
+export function isSkippable(analysis: Analysis, axis: string, vector: string | undefined): boolean {
+  const body = analysis.accesses.filter(({ kind }) => kind === "body");
+  return usefulShare(body, axis, vector) <= 1 - leastPadding;
+}
+
 /** How many times as much as is needed places do that go through a reduction together, so many of a domain axis. */
 export function paddingWaste(body: readonly Access[], { name, extent, isDomain }: Axis, together: number): number {
-  if (!isDomain) return 1;
-  const shares = body.flatMap(({ guarded, coordinates, shape }) =>
-    coordinates.map((of, d) => (guarded && variablesOf(of).has(name) ? shareInside(of, 0, (shape[d] ?? 1) - 1) : 1)),
-  );
-  const share = Math.min(1, ...shares);
+  const share = isDomain ? usefulShare(body, name) : 1;
   if (share > 1 - leastPadding) return 1;
   // Each tap of a window is useful at as many neighbouring places; of the groups of places, one more may meet some of them.
   const useful = share * extent;
