@@ -99,7 +99,7 @@ function waysOf(kernel: Kernel, analysis: Analysis, grid: Grid | undefined): Way
   for (const axis of analysis.axes) {
     if (axis.extent < lanes || analysis.enumerated.has(axis.name) || !mayVectorise(kernel, axis)) continue;
     const overlap = (ceilDivide(axis.extent, lanes) * lanes) / axis.extent;
-    const waste = overlap * paddingWaste(body, axis, lanes);
+    const waste = overlap * paddingWaste(analysis.accesses, axis, lanes);
     for (const turned of turnings(kernel, analysis, grid, axis.name)) {
       const choice = { axis: axis.name, turned };
       const loads = sum(body.map((access) => loadCost(access, choice)));

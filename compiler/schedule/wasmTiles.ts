@@ -33,14 +33,13 @@ interface Side {
 }
 
 function sidesOf(kernel: Kernel, analysis: Analysis, axis: Axis, unit: number): Side[] {
-  const body = analysis.accesses.filter((access) => access.kind === "body");
   const most = Math.min(mostSteps, ceilDivide(axis.extent, unit));
   return Array.from({ length: most }, (_, i) => Math.min((i + 1) * unit, axis.extent))
     .filter((step) => !kernel.inPlace || axis.extent % step === 0)
     .map((step) => {
       const count = ceilDivide(step, unit);
       const overlap = (ceilDivide(axis.extent, step) * count * unit) / axis.extent;
-      const waste = overlap * (overlap > 1 ? unevenCost : 1) * paddingWaste(body, axis, step);
+      const waste = overlap * (overlap > 1 ? unevenCost : 1) * paddingWaste(analysis.accesses, axis, step);
       return { axis: axis.name, step, count, waste };
     });
 }
