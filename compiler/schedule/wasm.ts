@@ -2,8 +2,8 @@
  * Default schedules for WebAssembly SIMD on threads.
  *
  * In: a kernel and its analysis. Out: a schedule of 4 lanes (or 1). The rules are those measured for V8: about 15
- * vector registers, so 12 accumulators and the narrower operand held in registers; lanes along the axis with the most
- * contiguous loads; padded operands staged once; short loop bodies; fixed chunks for the threads.
+ * vector registers, so 12 accumulators and the narrower operand held in registers; lanes along the axis where they cost
+ * least (`wasmLanes.ts`); padded operands staged once; short loop bodies; fixed chunks for the threads.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Index } from "../nest/integer.ts";
