@@ -124,12 +124,14 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
     }
     needed.set(group.id, found);
   };
-  /** Whether group `from` needs `target`, directly or not. */
-  const reaches = (from: number, target: number, seen = new Set<number>()): boolean => {
-    if (from === target) return true;
-    if (seen.has(from)) return false;
-    seen.add(from);
-    for (const next of needed.get(from) ?? []) if (reaches(next, target, seen)) return true;
+  /** Whether one of the groups needs `target`, directly or not; `seen` are known not to. */
+  const reach = (groups: Iterable<number>, target: number, seen = new Set<number>()): boolean => {
+    for (const group of groups) {
+      if (group === target) return true;
+      if (seen.has(group)) continue;
+      seen.add(group);
+      if (reach(needed.get(group) ?? [], target, seen)) return true;
+    }
     return false;
   };
 
@@ -165,7 +167,7 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
 
   function tryJoin(node: Node, value: Value, readSet: ReadonlySet<number>): Group | undefined {
     const reduction = isReduction(value) ? value : undefined;
-    const direct = new Set([...readSet].flatMap(sources).map((id) => groupOf.get(id)));
+    const direct = new Set([...readSet].flatMap(sources).flatMap((id) => groupOf.get(id) ?? []));
     const met = new Set([...readSet].flatMap((tensor) => [tensor, ...sources(tensor)]));
     const candidates = new Set([...met].flatMap((tensor) => [...(byTensor.get(tensor) ?? [])]));
     for (const group of [...candidates].toSorted((a, b) => b.id - a.id)) {
@@ -177,8 +179,13 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
       if (!reduction && depends && !readsInPlace(node, value, group)) continue;
       if (!depends && (!isSibling || !sharesTensor(readSet, group))) continue;
       // Nothing else that the node needs may come after the group.
-      const others = [...direct].filter((id) => id !== undefined && id !== group.id);
-      if (others.some((id) => id !== undefined && reaches(id, group.id))) continue;
+      if (
+        reach(
+          [...direct].filter((id) => id !== group.id),
+          group.id,
+        )
+      )
+        continue;
       return group;
     }
     return undefined;

@@ -12,7 +12,7 @@ import { padPlanes, padRows } from "./padRows.ts";
 import type { Schedule } from "./schedule.ts";
 import { scheduleForWasm, splitForWasm } from "./wasm.ts";
 import { candidatesForWasm, mostCandidates } from "./wasmCandidates.ts";
-import { expectedRunsOf } from "./wgslCosts.ts";
+import { expectedRunsOf } from "./wgslAdapters.ts";
 import { candidatesForWgsl, scheduleForWgsl, splitForWgsl } from "./wgsl.ts";
 
 export interface Backend<T extends Target = Target> {

@@ -7,6 +7,7 @@
  */
 import { evaluate } from "../nest/integer.ts";
 import { type Access, type Analysis, dependsOn, strideAlong } from "./analysis.ts";
+import { createNumberTable } from "./numberTable.ts";
 
 /** How addresses move along an axis: by a constant stride, or as tabulated. */
 export type Movement =
@@ -38,6 +39,8 @@ export interface Footprint {
   readonly singles: number;
   /** Elements that a loop keeps from its last turn, which are in none of the other counts. */
   readonly kept: number;
+  /** Whether every piece starts at a multiple of four elements. */
+  readonly isAligned: boolean;
 }
 
 /** A loop that keeps what its next turn would load again. */
@@ -96,24 +99,27 @@ function placeAt(movement: Movement, at: number): number {
 }
 
 /** Whether every piece starts at a multiple of four elements, when axes are cut by these steps (1 where none is given). */
-export function isAligned({ along }: Stream, steps: ReadonlyMap<string, number>): boolean {
-  return [...along].every(([axis, movement]) => {
+function isAligned({ along }: Stream, steps: ReadonlyMap<string, number>): boolean {
+  for (const [axis, movement] of along) {
     const step = steps.get(axis) ?? 1;
-    if (movement.kind === "stride") return step === movement.extent || (movement.stride * step) % 4 === 0;
-    return movement.places.every((place, i) => i % step !== 0 || place % 4 === 0);
-  });
+    const fits =
+      movement.kind === "stride"
+        ? step === movement.extent || (movement.stride * step) % 4 === 0
+        : movement.places.every((place, i) => i % step !== 0 || place % 4 === 0);
+    if (!fits) return false;
+  }
+  return true;
 }
 
 const footprints = new WeakMap<Stream, Map<string, Footprint>>();
 
 /** Of the first tile; `unrolled` gives the extent of each unrolled axis. */
 export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>, roll?: Roll): Footprint {
-  const axes: (readonly [string, number])[] = [];
+  const axes = new Map<string, number>();
   let key = roll ? `${roll.axis}:${roll.step}` : "";
-  for (const entry of unrolled) {
-    const [axis, extent] = entry;
+  for (const [axis, extent] of unrolled) {
     if (extent === 1 || !stream.along.has(axis)) continue;
-    axes.push(entry);
+    axes.set(axis, extent);
     key += ` ${axis}:${extent}`;
   }
   const known = footprints.get(stream) ?? new Map<string, Footprint>();
@@ -123,43 +129,49 @@ export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number
   return found;
 }
 
-function countElements(stream: Stream, axes: readonly (readonly [string, number])[], roll?: Roll): Footprint {
-  let places = new Set(stream.starts);
+const touched = createNumberTable();
+const quadsTouched = createNumberTable();
+
+function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?: Roll): Footprint {
+  touched.clear();
+  for (const start of stream.starts) touched.add(start);
   for (const [axis, extent] of axes) {
     const movement = stream.along.get(axis);
     if (!movement) continue;
-    const moved = new Set<number>();
+    const places = touched.values();
+    touched.clear();
     for (let i = 0; i < extent; i++) {
       const step = placeAt(movement, i);
-      for (const place of places) moved.add(place + step);
+      for (const place of places) touched.add(place + step);
     }
-    places = moved;
   }
-  const all = places.size;
-  const movement = roll && stream.along.get(roll.axis);
-  if (roll && movement?.kind === "stride") {
-    const shift = movement.stride * roll.step;
-    const fresh = new Set<number>();
-    for (const place of places) if (!places.has(place + shift)) fresh.add(place);
-    places = fresh;
-  }
-  const elements = places.size;
-  const perQuad = new Map<number, number>();
-  for (const place of places) {
-    const quad = Math.floor(place / 4);
-    perQuad.set(quad, (perQuad.get(quad) ?? 0) + 1);
+  const shift = roll && shiftOf(stream, roll);
+  const counts: number[] = [];
+  let elements = 0;
+  quadsTouched.clear();
+  for (const place of touched.values()) {
+    if (shift !== undefined && touched.has(place + shift)) continue;
+    elements++;
+    const quad = quadsTouched.add(Math.floor(place / 4));
+    counts[quad] = (counts[quad] ?? 0) + 1;
   }
   const enough = stream.isStore ? 4 - paddingReached(stream, axes) : 2;
   let quads = 0;
   let singles = 0;
-  for (const count of perQuad.values())
+  for (const count of counts)
     if (count >= enough) quads++;
     else singles += count;
-  return { elements, quads, singles, kept: all - elements };
+  return { elements, quads, singles, kept: touched.size - elements, isAligned: isAligned(stream, axes) };
+}
+
+/** By how much addresses move from one turn of a loop to the next, if always by the same. */
+function shiftOf({ along }: Stream, { axis, step }: Roll): number | undefined {
+  const movement = along.get(axis);
+  return movement?.kind === "stride" ? movement.stride * step : undefined;
 }
 
 /** Padding that is written along, where the tile holds whole rows. */
-function paddingReached({ padding, along }: Stream, axes: readonly (readonly [string, number])[]): number {
-  const isWhole = axes.some(([axis, extent]) => axis === padding?.axis && extent === along.get(axis)?.extent);
-  return isWhole ? (padding?.elements ?? 0) : 0;
+function paddingReached({ padding, along }: Stream, axes: ReadonlyMap<string, number>): number {
+  const extent = padding && axes.get(padding.axis);
+  return extent !== undefined && extent === along.get(padding?.axis ?? "")?.extent ? (padding?.elements ?? 0) : 0;
 }

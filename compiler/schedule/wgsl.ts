@@ -9,18 +9,19 @@ import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import { type Analysis, analyse, isContraction } from "./analysis.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
+import { cheapest, cheapestOf } from "./cheapest.ts";
 import { divisorsOf } from "./wasm.ts";
-import { choices, rolled } from "./wgslChoices.ts";
+import { costsOf, type GpuTarget } from "./wgslAdapters.ts";
+import { rolled, type Tilings, tilings } from "./wgslChoices.ts";
 import {
   type Choice,
-  costsOf,
   chainLanes,
   countThreads,
   type Duration,
   durationOf,
-  type GpuTarget,
   lanesFor,
-  priceOf,
+  type Prices,
+  pricesOf,
   type Subject,
   subjectOf,
 } from "./wgslCosts.ts";
@@ -44,23 +45,21 @@ type Tensors = ReadonlyMap<number, StoredTensor>;
 /** Choices are ranked once for kernels that look alike to the cost model: deep networks repeat theirs. */
 const rankings = new Map<string, Ranking>();
 const mostRankings = 1000;
-const mostCandidates = 64;
+/** More than a tuner measures: loops that keep what they loaded are looked for behind each. */
+const mostCandidates = 24;
 
 function keyOf(subject: Subject, target: GpuTarget): string {
   const streams = [...subject.inner, ...subject.outer].map(({ along, ...stream }) => [stream, [...along]]);
   return JSON.stringify([target, { ...subject, inner: subject.inner.length, outer: subject.outer.length }, streams]);
 }
 
-/** Of those that differ only in what is in the grid, the cheapest: so that the best are of many kinds. */
-function bestOfEachTile(all: readonly Priced[]): Priced[] {
-  const kinds = new Map<string, Priced>();
-  for (const priced of all) {
-    const { tile, unroll } = priced.choice;
-    const kind = [...tile, ...unroll].join(" ");
-    const found = kinds.get(kind);
-    if (!found || priced.cost < found.cost) kinds.set(kind, priced);
-  }
-  return [...kinds.values()];
+/** A tiling with the grids that it may have, and their prices. */
+type Option = Tilings & Prices;
+
+/** With the best grid of those that differ in nothing else: so that the candidates are of many kinds. */
+function bestGrid({ tiling, grids, on }: Option): Priced | undefined {
+  const best = cheapestOf(grids, on);
+  return best && { choice: { ...tiling, grid: best.one }, cost: best.cost };
 }
 
 /** Where every choice would make too long a text. */
@@ -74,19 +73,18 @@ function rank(analysis: Analysis, subject: Subject, target: GpuTarget): Ranking 
   const known = rankings.get(key);
   if (known) return known;
   const costs = costsOf(target);
-  const price = (choice: Choice): Priced[] => {
-    const cost = priceOf(subject, choice, target, costs);
-    return cost < Infinity ? [{ choice, cost }] : [];
+  const optionOf = (tilings: Tilings): Option[] => {
+    const prices = pricesOf(subject, tilings.tiling, target, costs);
+    return prices ? [{ ...tilings, ...prices }] : [];
   };
-  const best = (all: readonly Priced[]): Priced[] => all.toSorted((a, b) => a.cost - b.cost).slice(0, mostCandidates);
-  const plain = best(bestOfEachTile([...choices(analysis, costs, subject.sums)].flatMap(price)));
-  const better = plain.flatMap(({ choice, cost }) =>
-    rolled(choice, analysis.axes, costs)
-      .flatMap(price)
-      .filter((other) => other.cost < cost),
-  );
-  const priced = [...plain, ...better];
-  const [first = untiled, ...others] = best(priced);
+  const options = [...tilings(analysis, costs, subject.sums)].flatMap(optionOf);
+  const plain = cheapest(options, mostCandidates, bestGrid);
+  const better = plain.flatMap(({ choice, cost }) => {
+    const others = rolled(choice, analysis.axes, costs).map((tiling) => ({ tiling, grids: [choice.grid] }));
+    return cheapest(others.flatMap(optionOf), others.length, bestGrid).filter((other) => other.cost < cost);
+  });
+  const all = [...plain, ...better].toSorted((a, b) => a.cost - b.cost);
+  const [first = untiled, ...others] = all.slice(0, mostCandidates);
   const ranked: Ranking = [first, ...others];
   if (rankings.size >= mostRankings) rankings.clear();
   rankings.set(key, ranked);

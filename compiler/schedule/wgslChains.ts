@@ -9,7 +9,8 @@ import { size } from "../graph/graph.ts";
 import type { Chain } from "./chains.ts";
 import { type ChainCosts, isLong, planPricedChains } from "./pricedChains.ts";
 import { durationForWgsl } from "./wgsl.ts";
-import { chainLanes, compilationOf, type Duration, type GpuTarget, stepsOf } from "./wgslCosts.ts";
+import { compilationOf, type GpuTarget, stepsOf } from "./wgslAdapters.ts";
+import { chainLanes, type Duration } from "./wgslCosts.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
 

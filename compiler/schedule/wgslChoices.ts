@@ -1,7 +1,8 @@
 /** The ways of spreading a kernel's axes that are worth a price: tiles in registers, the grid, unrolled reductions. */
 import { size } from "../graph/graph.ts";
 import { type Analysis, type Axis, windowStep } from "./analysis.ts";
-import type { Choice, Costs } from "./wgslCosts.ts";
+import type { Costs } from "./wgslAdapters.ts";
+import type { Choice, Grid, Tiling } from "./wgslCosts.ts";
 import { divisorsOf } from "./wasm.ts";
 
 type Steps = ReadonlyMap<string, number>;
@@ -68,7 +69,7 @@ function* tiles(analysis: Analysis, costs: Costs, most: number): Generator<Steps
 }
 
 /** The grid takes outer untiled axes up to some axis, and the pieces of any of the tiled axes. */
-function* grids(axes: readonly Axis[], tile: Steps): Generator<ReadonlySet<string>> {
+function* grids(axes: readonly Axis[], tile: Steps): Generator<Grid> {
   const split = axes.filter(({ name, extent, isDomain }) => isDomain && (tile.get(name) ?? 1) < extent);
   const untiled = split.filter(({ name }) => !tile.has(name)).map(({ name }) => name);
   const pieces = split.filter(({ name }) => tile.has(name)).map(({ name }) => name);
@@ -79,12 +80,19 @@ function* grids(axes: readonly Axis[], tile: Steps): Generator<ReadonlySet<strin
     }
 }
 
-/** Every cutting, with every way of unrolling the reduction. */
-export function* choices(analysis: Analysis, costs: Costs, sums: number): Generator<Choice> {
+/** Ways of tiling and unrolling a kernel, each with all ways of spreading the pieces over the grid and the lanes. */
+export interface Tilings {
+  readonly tiling: Tiling;
+  readonly grids: readonly Grid[];
+}
+
+export function* tilings(analysis: Analysis, costs: Costs, sums: number): Generator<Tilings> {
   const { axes } = analysis;
   const unrolled = unrolls(axes);
-  for (const tile of tiles(analysis, costs, costs.mostProducts / sums))
-    for (const grid of grids(axes, tile)) for (const unroll of unrolled) yield { tile, grid, unroll, roll: undefined };
+  for (const tile of tiles(analysis, costs, costs.mostProducts / sums)) {
+    const all = [...grids(axes, tile)];
+    for (const unroll of unrolled) yield { tiling: { tile, unroll, roll: undefined }, grids: all };
+  }
 }
 
 /** The same cutting and unrolling, with loops that keep what they loaded. */
