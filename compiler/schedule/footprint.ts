@@ -129,10 +129,25 @@ export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number
   return found;
 }
 
+function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?: Roll): Footprint {
+  const enough = stream.isStore ? 4 - paddingReached(stream, axes) : 2;
+  const shift = roll && shiftOf(stream, roll);
+  const nested = shift === undefined ? countNested(stream, axes, enough) : undefined;
+  return { ...(nested ?? countOneByOne(stream, axes, enough, shift)), isAligned: isAligned(stream, axes) };
+}
+
+type Counts = Omit<Footprint, "isAligned">;
+
 const touched = createNumberTable();
 const quadsTouched = createNumberTable();
 
-function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?: Roll): Footprint {
+/** `shift`: elements so far behind another one are kept from the last turn. */
+function countOneByOne(
+  stream: Stream,
+  axes: ReadonlyMap<string, number>,
+  enough: number,
+  shift: number | undefined,
+): Counts {
   touched.clear();
   for (const start of stream.starts) touched.add(start);
   for (const [axis, extent] of axes) {
@@ -145,7 +160,6 @@ function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?:
       for (const place of places) touched.add(place + step);
     }
   }
-  const shift = roll && shiftOf(stream, roll);
   const counts: number[] = [];
   let elements = 0;
   quadsTouched.clear();
@@ -155,13 +169,79 @@ function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?:
     const quad = quadsTouched.add(Math.floor(place / 4));
     counts[quad] = (counts[quad] ?? 0) + 1;
   }
-  const enough = stream.isStore ? 4 - paddingReached(stream, axes) : 2;
-  let quads = 0;
-  let singles = 0;
-  for (const count of counts)
-    if (count >= enough) quads++;
-    else singles += count;
-  return { elements, quads, singles, kept: touched.size - elements, isAligned: isAligned(stream, axes) };
+  const inQuads = counts.filter((count) => count >= enough);
+  const singles = elements - inQuads.reduce((a, b) => a + b, 0);
+  return { elements, quads: inQuads.length, singles, kept: touched.size - elements };
+}
+
+/** Every `stride`-th element, so many of them. */
+interface Progression {
+  readonly stride: number;
+  readonly extent: number;
+}
+
+/**
+ * The same where one access moves by constant strides, each longer than all that the shorter ones reach: then elements need not
+ * be looked at one by one. Undefined where they lie otherwise, or where quads straddle progressions.
+ */
+function countNested(stream: Stream, axes: ReadonlyMap<string, number>, enough: number): Counts | undefined {
+  const [start = 0, ...others] = stream.starts;
+  const found = others.length === 0 ? progressionsOf(stream, axes) : undefined;
+  if (!found) return undefined;
+  const [first, ...longer] = found.nested;
+  const isRow = first?.stride === 1;
+  const row = isRow ? first.extent : 1;
+  const outer = isRow || !first ? longer : [first, ...longer];
+  const offset = (((start + found.before) % 4) + 4) % 4;
+  const quads = countQuads(offset, row, enough);
+  let width = Math.ceil((offset + row) / 4);
+  let rows = 1;
+  for (const { stride, extent } of outer) {
+    if (stride % 4 !== 0 || stride / 4 < width) return undefined;
+    width += (extent - 1) * (stride / 4);
+    rows *= extent;
+  }
+  return { elements: row * rows, quads: quads.quads * rows, singles: (row - quads.elements) * rows, kept: 0 };
+}
+
+/** The quads of which a row touches enough elements, and how many those are. */
+function countQuads(offset: number, row: number, enough: number): { quads: number; elements: number } {
+  let [quads, elements] = [0, 0];
+  for (let quad = 0; quad < offset + row; quad += 4) {
+    const count = Math.min(quad + 4, offset + row) - Math.max(quad, offset);
+    if (count < enough) continue;
+    quads++;
+    elements += count;
+  }
+  return { quads, elements };
+}
+
+/** Axes as nested progressions, those of the shortest stride first, and how far before the start the first element lies. */
+function progressionsOf(
+  { along }: Stream,
+  axes: ReadonlyMap<string, number>,
+): { readonly nested: readonly Progression[]; readonly before: number } | undefined {
+  const all: Progression[] = [];
+  let before = 0;
+  for (const [axis, extent] of axes) {
+    const movement = along.get(axis);
+    if (movement?.kind !== "stride") return undefined;
+    if (movement.stride === 0) continue;
+    if (movement.stride < 0) before += movement.stride * (extent - 1);
+    all.push({ stride: Math.abs(movement.stride), extent });
+  }
+  const nested: Progression[] = [];
+  let reach = 0;
+  for (const { stride, extent } of all.toSorted((a, b) => a.stride - b.stride)) {
+    const last = nested.at(-1);
+    // Windows: what steps by no more than what the last one reaches makes it longer.
+    const isMerged = last !== undefined && stride % last.stride === 0 && stride <= last.stride * last.extent;
+    if (!isMerged && stride <= reach) return undefined;
+    if (isMerged) nested[nested.length - 1] = { ...last, extent: last.extent + (extent - 1) * (stride / last.stride) };
+    else nested.push({ stride, extent });
+    reach += (extent - 1) * stride;
+  }
+  return { nested, before };
 }
 
 /** By how much addresses move from one turn of a loop to the next, if always by the same. */
