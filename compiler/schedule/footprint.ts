@@ -2,8 +2,8 @@
  * What an unrolled tile touches: how many distinct elements of each tensor, and in how many aligned quads.
  *
  * In: a kernel's accesses. Out: streams, each all accesses to one tensor that move alike along every axis (the taps of a
- * pooling window, say), so that elements which two of them share count once. Addresses are taken to be sums of one
- * function for each axis.
+ * pooling window, say), so that elements which two of them share count once; footprints of streams. Addresses are taken to be
+ * sums of one function for each axis.
  */
 import { evaluate } from "../nest/integer.ts";
 import { type Access, type Analysis, dependsOn, strideAlong } from "./analysis.ts";

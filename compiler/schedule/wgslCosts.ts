@@ -1,8 +1,8 @@
 /**
  * The cost model of schedules for WGSL.
  *
- * In: a kernel as streams of loads and stores, and one way of spreading its axes. Out: what it costs, in nanoseconds for
- * eight lanes of one core of a software adapter (on hardware only proportions matter).
+ * In: a kernel as streams of loads and stores, and one way of tiling and unrolling its axes. Out: what it costs by what is in
+ * the grid, and what no grid goes below, in nanoseconds of one core of a software adapter (on hardware only proportions matter).
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";

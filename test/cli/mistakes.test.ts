@@ -232,7 +232,7 @@ test.skipIf(!canMount)("a disk that fills up while saving: it stops, what was sa
   await writeFile(join(cli.folder, "long.cnn"), smallProgram.replace("epochs 1", "epochs 100000"));
   const command = [process.execPath, cli.main, "train", "long.cnn", "--device", "cpu"];
   const shell = ["-rm", "sh", "-c", fillingDisk, "sh", ...command];
-  const ended = await promisify(execFile)("unshare", shell, { cwd: cli.folder, timeout: 50_000 }).then(
+  const ended = await promisify(execFile)("unshare", shell, { cwd: cli.folder, timeout: 150_000 }).then(
     () => 0,
     (problem: { code?: unknown }) => problem.code,
   );

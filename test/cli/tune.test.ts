@@ -62,7 +62,7 @@ describe.each(devices.filter(({ name }) => name === "cpu" || there))(
     const run = (cache: string, ...args: string[]): Promise<Outcome> =>
       cli.run([...args, ...options], environment(`${name}-${cache}`));
 
-    test("tune: a table, and a cache that training reads", { timeout: 120_000 }, async () => {
+    test("tune: a table, and a cache that training reads", { timeout: 300_000 }, async () => {
       const tuned = await run("tune", "tune", file, "--seconds", "4");
       expect(tuned.code).toBe(0);
       expect(tuned.err).toMatch(/tuning: compiling a step/);
@@ -81,7 +81,7 @@ describe.each(devices.filter(({ name }) => name === "cpu" || there))(
 
     test(
       "a run records the schedules that it uses, and repeats to the bit by the record",
-      { timeout: 120_000 },
+      { timeout: 300_000 },
       async () => {
         const given = await fillCache(cacheOf(`${name}-repeat`), open);
         const first = await run("repeat", "train", file, "--out", `${name}-first`);
@@ -107,7 +107,7 @@ describe.each(devices.filter(({ name }) => name === "cpu" || there))(
       },
     );
 
-    test("train --tune: Ctrl-C keeps what was found and trains nothing", { timeout: 120_000 }, async () => {
+    test("train --tune: Ctrl-C keeps what was found and trains nothing", { timeout: 300_000 }, async () => {
       const args = ["train", file, "--tune", "--out", `${name}-interrupted`, ...options];
       const training = cli.start(args, environment(`${name}-interrupt`));
       await training.says(/tuning 2\//);
@@ -127,7 +127,7 @@ describe.each(devices.filter(({ name }) => name === "cpu" || there))(
 const onCpu = (cache: string, ...args: string[]): Promise<Outcome> =>
   cli.run([...args, "--device", "cpu", "--threads", "1"], environment(cache));
 
-test("train --tune trains with what it has found", { timeout: 120_000 }, async () => {
+test("train --tune trains with what it has found", { timeout: 300_000 }, async () => {
   const { code, out, err } = await onCpu("both", "train", file, "--tune", "--out", "both");
   expect(code).toBe(0);
   const kept = Number(/(\d+) schedules? kept in/.exec(out)?.[1]);
@@ -135,7 +135,7 @@ test("train --tune trains with what it has found", { timeout: 120_000 }, async (
   if (kept > 0) expect(err).toContain(`schedules: ${kept} tuned ones`);
 });
 
-test("two that tune at the same time lose nothing of one another", { timeout: 120_000 }, async () => {
+test("two that tune at the same time lose nothing of one another", { timeout: 300_000 }, async () => {
   await writeFile(join(cli.folder, "other.cnn"), smallProgram.replace("conv 4@6x6", "conv 6@5x5"));
   const outcomes = await Promise.all([
     onCpu("two", "tune", file, "--seconds", "3"),

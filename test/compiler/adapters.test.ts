@@ -30,7 +30,7 @@ function compiled(workload: string, target: (typeof adapters)[keyof typeof adapt
 }
 
 describe.each(Object.entries(adapters))("%s", (_, target) => {
-  it.each(workloads)("%s: legal, printed, and within the limits", { timeout: 60_000 }, (workload) => {
+  it.each(workloads)("%s: legal, printed, and within the limits", { timeout: 300_000 }, (workload) => {
     const { programs, plan } = compiled(workload, target);
     const dispatches = programs.flatMap((program) => program.dispatches);
     expect(dispatches.length).toBeGreaterThan(15);
@@ -97,7 +97,7 @@ describe("two steps and an evaluation", () => {
   const onCpu = programsOf(small, targets.wasm, false);
   const wanted = resultsOf(interpretSteps(onCpu), onCpu);
 
-  it.each(Object.entries(adapters))("interpreted for %s", { timeout: 60_000 }, (_, target) => {
+  it.each(Object.entries(adapters))("interpreted for %s", { timeout: 300_000 }, (_, target) => {
     const programs = programsOf(small, target, false);
     compareStates(resultsOf(interpretSteps(programs), programs), wanted);
   });
@@ -107,7 +107,7 @@ describe("two steps and an evaluation", () => {
     beforeAll(async () => void devices.push(await openGpuDevice({ allowSoftware: true, defaultLimits: true })));
     afterAll(() => Promise.all(devices.map((device) => device.close())));
 
-    it("as scheduled for hardware", { timeout: 120_000 }, async () => {
+    it("as scheduled for hardware", { timeout: 300_000 }, async () => {
       const [device] = devices;
       if (!device) throw new Error("no device");
       const target = adapters["WebGPU's default limits"];

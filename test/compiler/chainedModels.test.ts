@@ -69,7 +69,7 @@ describe("interpreted", () => {
     check(tiled);
   });
 
-  it("random networks", { timeout: 180_000 }, () => {
+  it("random networks", { timeout: 300_000 }, () => {
     fc.assert(fc.property(randomModels(8), check), { numRuns: 6, seed: 21 });
   });
 });
@@ -89,14 +89,14 @@ const small: ModelUse = {
 const { wasm: _, ...gpus } = targets;
 
 describe.each(Object.entries(gpus))("interpreted for %s", (_name, target) => {
-  it("many kernels of a step share a dispatch, and do what they do apart", { timeout: 120_000 }, () => {
+  it("many kernels of a step share a dispatch, and do what they do apart", { timeout: 300_000 }, () => {
     const chained = counts(programsOf(small, target, false));
     expect(chained.dispatches).toBeLessThan(chained.kernels * (target.software ? 0.5 : 0.8));
     expect(counts(programsOf(small, target, true)).dispatches).toBe(chained.kernels);
     checkInterpreted(small, target);
   });
 
-  it("random networks", { timeout: 180_000 }, () => {
+  it("random networks", { timeout: 300_000 }, () => {
     fc.assert(
       fc.property(randomModels(8), ({ source, batch }) => checkInterpreted({ source, batch }, target)),
       { numRuns: 3, seed: 23 },
@@ -121,7 +121,7 @@ describe("on the CPU device", () => {
 
   it("convolutions by tiles, in scratch", () => check(tiled));
 
-  it("random networks", { timeout: 180_000 }, async () => {
+  it("random networks", { timeout: 300_000 }, async () => {
     await fc.assert(fc.asyncProperty(randomModels(16), check), { numRuns: 20, seed: 22 });
   });
 });

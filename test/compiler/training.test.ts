@@ -169,7 +169,7 @@ describe.runIf(await hasAdapter())("training on the GPU device", () => {
   });
   afterAll(() => Promise.all(devices.map((device) => device.close())));
 
-  it("lenet-sgd agrees with PyTorch, and gives the same bits twice", { timeout: 240_000 }, async () => {
+  it("lenet-sgd agrees with PyTorch, and gives the same bits twice", { timeout: 300_000 }, async () => {
     const [device] = devices;
     if (!device) throw new Error("no device");
     const of = named("lenet-sgd");
@@ -178,7 +178,7 @@ describe.runIf(await hasAdapter())("training on the GPU device", () => {
     expect(await run(of, device)).toEqual(first);
   });
 
-  it("strided agrees with PyTorch", { timeout: 240_000 }, async () => {
+  it("strided agrees with PyTorch", { timeout: 300_000 }, async () => {
     const [device] = devices;
     if (!device) throw new Error("no device");
     const of = named("strided");

@@ -122,7 +122,7 @@ const samples = [
 ] as const;
 
 const title = "on $on, groups of $groupElements elements, channels first: $channelsFirst, gradient as $inputGradient";
-it.each(samples)(title, { timeout: 120_000 }, async ({ on, channelsFirst, inputGradient, groupElements, seed }) => {
+it.each(samples)(title, { timeout: 300_000 }, async ({ on, channelsFirst, inputGradient, groupElements, seed }) => {
   const device = devices.get(on);
   if (!device) return console.warn("no WebGPU adapter");
   const given = fc.sample(uses, { numRuns: 9, seed });

@@ -41,7 +41,7 @@ describe("a process with the CPU device ends by itself", () => {
     writeFileSync(join(folder, `${file}.ts`), prelude + ending);
     const outfile = join(folder, `${file}.mjs`);
     await build({ entryPoints: [join(folder, `${file}.ts`)], outfile, bundle: true, platform: "node", format: "esm" });
-    const { status, stdout, stderr } = spawnSync(process.execPath, [outfile], { encoding: "utf8", timeout: 20_000 });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [outfile], { encoding: "utf8", timeout: 60_000 });
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "1000\n", stderr: "" });
   });
 });

@@ -65,7 +65,7 @@ describe.skipIf(!(await hasAdapter()))("activations beyond one binding", () => {
   });
   afterAll(() => Promise.all([gpu.close(), cpu.close()]));
 
-  it("train to what they train to on the CPU", { timeout: 120_000 }, async () => {
+  it("train to what they train to on the CPU", { timeout: 300_000 }, async () => {
     expect(gpu.target).toMatchObject({ maximumBindingBytes: bindingLimit });
     const [actual, expected] = [await train(gpu), await train(cpu)];
     expect(actual.arenas.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThan(bindingLimit);

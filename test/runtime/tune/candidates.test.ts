@@ -55,7 +55,7 @@ describe("the CPU device", () => {
   });
   afterAll(() => device.close());
 
-  it("refuses no candidate", { timeout: 120_000 }, async () => {
+  it("refuses no candidate", { timeout: 300_000 }, async () => {
     expect(await refusedOn(device, () => true)).toEqual({});
   });
 });
@@ -68,7 +68,7 @@ describe.runIf(await hasAdapter())("the GPU device", () => {
   afterAll(() => device.close());
 
   // Software adapters take seconds to compile the candidates of a convolution.
-  it("refuses no candidate that cuts rows", { timeout: 120_000 }, async () => {
+  it("refuses no candidate that cuts rows", { timeout: 300_000 }, async () => {
     expect(await refusedOn(device, (name) => name.startsWith("relu1"))).toEqual({});
   });
 });
