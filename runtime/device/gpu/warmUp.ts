@@ -43,8 +43,7 @@ export function createWarmUp(own: Compiler, helpers: () => Promise<readonly Comp
   const known = new Set<string>();
   let waiting: Waiting[] = [];
   let beginning: Promise<void> | undefined;
-  /** Whether kernels are on disk, once the first one has told. */
-  let [isCold, isWarm] = [false, false];
+  let isCold = false;
   const begun = new Set<Promise<void>>();
   const add = (kernel: RunnableKernel): void => {
     const text = sharedTextOf(kernel);
@@ -66,16 +65,10 @@ export function createWarmUp(own: Compiler, helpers: () => Promise<readonly Comp
   const compileWaiting = async (compiler: Compiler): Promise<void> => {
     for (let work = next(compiler); work; work = next(compiler)) await work;
   };
-  /** Dawn's part of compiling, on its own threads: what is left where the driver's part is on disk. */
-  const makePipeline = (kernel: RunnableKernel): void => void own.pipelines.get(kernel).catch(() => {});
   /** Where the first kernel was on disk, the others need no device of their own: `finish` and the first run find them. */
   const beginWaiting = async (): Promise<void> => {
     const first = isCold ? undefined : next(own);
-    if (first && (await isSettledSoon(first))) {
-      isWarm = true;
-      for (const { kernel } of waiting) makePipeline(kernel);
-      return;
-    }
+    if (first && (await isSettledSoon(first))) return;
     isCold = true;
     // Not by the device itself: a queue that compiles a kernel keeps its device from creating pipelines.
     const [helper] = await helpers();
@@ -85,7 +78,6 @@ export function createWarmUp(own: Compiler, helpers: () => Promise<readonly Comp
   return {
     begin(kernel) {
       add(kernel);
-      if (isWarm) makePipeline(kernel);
       beginning ??= beginWaiting().catch(() => {});
     },
     finish: (kernels) =>
