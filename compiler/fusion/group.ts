@@ -124,7 +124,7 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
     }
     needed.set(group.id, found);
   };
-  /** Whether one of the groups needs `target`, directly or not; `seen` are known not to. */
+  /** Whether one of the groups is `target` or needs it, directly or not; `seen` are known not to. */
   const reach = (groups: Iterable<number>, target: number, seen = new Set<number>()): boolean => {
     for (const group of groups) {
       if (group === target) return true;
@@ -179,13 +179,8 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
       if (!reduction && depends && !readsInPlace(node, value, group)) continue;
       if (!depends && (!isSibling || !sharesTensor(readSet, group))) continue;
       // Nothing else that the node needs may come after the group.
-      if (
-        reach(
-          [...direct].filter((id) => id !== group.id),
-          group.id,
-        )
-      )
-        continue;
+      const others = [...direct].filter((id) => id !== group.id);
+      if (reach(others, group.id)) continue;
       return group;
     }
     return undefined;

@@ -73,9 +73,9 @@ function rank(analysis: Analysis, subject: Subject, target: GpuTarget): Ranking 
   const known = rankings.get(key);
   if (known) return known;
   const costs = costsOf(target);
-  const optionOf = (tilings: Tilings): Option[] => {
-    const prices = pricesOf(subject, tilings.tiling, target, costs);
-    return prices ? [{ ...tilings, ...prices }] : [];
+  const optionOf = (ways: Tilings): Option[] => {
+    const prices = pricesOf(subject, ways.tiling, target, costs);
+    return prices ? [{ ...ways, ...prices }] : [];
   };
   const options = [...tilings(analysis, costs, subject.sums)].flatMap(optionOf);
   const plain = cheapest(options, mostCandidates, bestGrid);
