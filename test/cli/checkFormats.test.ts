@@ -53,9 +53,9 @@ test("--watch checks again when a file, or one that it uses, is changed, replace
     for (let tries = 0; tries < 400 && !isDone(); tries++) await wait(50);
     expect(isDone()).toBe(true);
     const text = out + err;
-    out = err = "";
-    // The next change must come behind this round's look at the files.
+    // The next change must come behind this round's look at the files. One that saw a file while it was written looks again.
     await wait(300);
+    out = err = "";
     return text;
   };
   try {
