@@ -7,7 +7,6 @@
  */
 import { evaluate } from "../nest/integer.ts";
 import { type Access, type Analysis, dependsOn, strideAlong } from "./analysis.ts";
-import { createNumberTable } from "./numberTable.ts";
 
 /** How addresses move along an axis: by a constant stride, or as tabulated. */
 export type Movement =
@@ -138,9 +137,6 @@ function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?:
 
 type Counts = Omit<Footprint, "isAligned">;
 
-const touched = createNumberTable();
-const quadsTouched = createNumberTable();
-
 /** `shift`: elements so far behind another one are kept from the last turn. */
 function countOneByOne(
   stream: Stream,
@@ -148,28 +144,26 @@ function countOneByOne(
   enough: number,
   shift: number | undefined,
 ): Counts {
-  touched.clear();
-  for (const start of stream.starts) touched.add(start);
+  let touched = new Set(stream.starts);
   for (const [axis, extent] of axes) {
     const movement = stream.along.get(axis);
     if (!movement) continue;
-    const places = touched.values();
-    touched.clear();
+    const moved = new Set<number>();
     for (let i = 0; i < extent; i++) {
       const step = placeAt(movement, i);
-      for (const place of places) touched.add(place + step);
+      for (const place of touched) moved.add(place + step);
     }
+    touched = moved;
   }
-  const counts: number[] = [];
+  const perQuad = new Map<number, number>();
   let elements = 0;
-  quadsTouched.clear();
-  for (const place of touched.values()) {
+  for (const place of touched) {
     if (shift !== undefined && touched.has(place + shift)) continue;
     elements++;
-    const quad = quadsTouched.add(Math.floor(place / 4));
-    counts[quad] = (counts[quad] ?? 0) + 1;
+    const quad = Math.floor(place / 4);
+    perQuad.set(quad, (perQuad.get(quad) ?? 0) + 1);
   }
-  const inQuads = counts.filter((count) => count >= enough);
+  const inQuads = [...perQuad.values()].filter((count) => count >= enough);
   const singles = elements - inQuads.reduce((a, b) => a + b, 0);
   return { elements, quads: inQuads.length, singles, kept: touched.size - elements };
 }
@@ -252,6 +246,7 @@ function shiftOf({ along }: Stream, { axis, step }: Roll): number | undefined {
 
 /** Padding that is written along, where the tile holds whole rows. */
 function paddingReached({ padding, along }: Stream, axes: ReadonlyMap<string, number>): number {
-  const extent = padding && axes.get(padding.axis);
-  return extent !== undefined && extent === along.get(padding?.axis ?? "")?.extent ? (padding?.elements ?? 0) : 0;
+  if (!padding) return 0;
+  const extent = axes.get(padding.axis);
+  return extent !== undefined && extent === along.get(padding.axis)?.extent ? padding.elements : 0;
 }

@@ -5,7 +5,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { analyse } from "../../compiler/schedule/analysis.ts";
 import { cheapest } from "../../compiler/schedule/cheapest.ts";
-import { createNumberTable } from "../../compiler/schedule/numberTable.ts";
 import { candidatesForWgsl } from "../../compiler/schedule/wgsl.ts";
 import { costsOf } from "../../compiler/schedule/wgslAdapters.ts";
 import { tilings } from "../../compiler/schedule/wgslChoices.ts";
@@ -28,27 +27,6 @@ train {
   optimizer adam lr 0.01
 }
 `;
-
-describe("numbers in a table", () => {
-  it("are counted, found and numbered as in a Map", () => {
-    const table = createNumberTable();
-    const values = fc.array(fc.oneof(fc.integer({ min: -40, max: 400 }), fc.maxSafeInteger()), { maxLength: 400 });
-    fc.assert(
-      fc.property(values, (all) => {
-        table.clear();
-        const numbers = new Map<number, number>();
-        for (const value of all) {
-          if (!numbers.has(value)) numbers.set(value, numbers.size);
-          expect(table.add(value)).toBe(numbers.get(value));
-        }
-        expect([...table.values()]).toEqual([...numbers.keys()]);
-        expect(table.size).toBe(numbers.size);
-        for (const value of all)
-          expect([table.has(value), table.has(value + 1)]).toEqual([true, numbers.has(value + 1)]);
-      }),
-    );
-  });
-});
 
 describe("the cheapest", () => {
   it("are those that sorting by price finds, whatever the bounds", () => {
