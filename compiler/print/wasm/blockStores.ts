@@ -27,20 +27,22 @@ export function storedTogether(printer: KernelPrinter, statements: readonly Stat
 
 /** Whether these are stores of elements side by side: four in lanes far apart, or two in lanes that they fill. */
 function isBlock(printer: KernelPrinter, statements: readonly Statement[]): statements is readonly Store[] {
-  const forms: Gathered[] = [];
-  for (const statement of statements) {
+  let first: Gathered | undefined;
+  for (const [i, statement] of statements.entries()) {
     // All values are computed before the first is stored.
     if (statement.kind !== "store" || statement.where || readsOf(statement).buffers.includes(statement.buffer))
       return false;
     if (placeOf(printer, statement.buffer).type !== "f32") return false;
     const form = printer.analysis.laneForm(statement.index);
     if (form.kind !== "linear") return false;
-    forms.push({ buffer: statement.buffer, rest: form.rest, factor: form.factor });
+    const { rest, factor } = form;
+    const isFitting = statements.length === width ? Math.abs(factor) >= width : factor === statements.length;
+    const store = { buffer: statement.buffer, rest, factor };
+    first ??= store;
+    // Keys are long: compared where all else fits.
+    if (!isFitting || rest.constant !== first.rest.constant + i || keyOf(store) !== keyOf(first)) return false;
   }
-  const [first] = forms;
-  if (!first || forms.some((form) => keyOf(form) !== keyOf(first))) return false;
-  const isFitting = statements.length === width ? Math.abs(first.factor) >= width : first.factor === statements.length;
-  return isFitting && forms.every(({ rest }, i) => rest.constant === first.rest.constant + i);
+  return first !== undefined;
 }
 
 /** Prints stores for which `storedTogether` gave their number. */

@@ -98,38 +98,41 @@ function fillPiece(
   place: (number: number, unit: Unit) => void,
 ): Piece {
   const piece: Unit[] = [];
-  /** Units whose values the piece has. */
   const known = new Set<number>();
+  /** By unit: values that it needs and the piece does not have. */
+  const lacks = units.map(({ uses, loads }) => uses.length + loads);
+  const learn = (number: number): void => {
+    if (known.has(number)) return;
+    known.add(number);
+    for (const user of units[number]?.users ?? []) lacks[user] = (lacks[user] ?? 0) - 1;
+  };
   let values = 0;
   for (;;) {
-    const next = nextOf(units, ready, known);
+    const next = nextOf(units, ready, lacks);
     const unit = units[next?.number ?? -1];
     if (!next || !unit || (piece.length > 0 && next.lack > 0 && values + next.lack > mostValues)) return piece;
     values += next.lack;
     piece.push(unit);
-    for (const number of [next.number, ...unit.uses]) known.add(number);
+    learn(next.number);
+    unit.uses.forEach(learn);
     place(next.number, unit);
   }
 }
 
 interface Candidate {
   readonly number: number;
-  /** Values that it needs and the piece does not have. */
   readonly lack: number;
   /** What the user that is nearest to being computed in this piece lacks beside it. */
   readonly distance: number;
 }
 
 /** Of units that are as good, the first in the given order. */
-function nextOf(units: readonly Unit[], ready: ReadonlySet<number>, known: ReadonlySet<number>): Candidate | undefined {
-  const lackOf = (unit: Unit | undefined): number =>
-    unit ? unit.uses.reduce((lack, use) => lack + (known.has(use) ? 0 : 1), unit.loads) : 0;
+function nextOf(units: readonly Unit[], ready: ReadonlySet<number>, lacks: readonly number[]): Candidate | undefined {
   let best: Candidate | undefined;
   for (const number of ready) {
-    const lack = lackOf(units[number]);
-    const users = units[number]?.users ?? [];
-    const distance =
-      lack === 0 ? -1 : users.reduce((least, user) => Math.min(least, lackOf(units[user]) - 1), Infinity);
+    const lack = lacks[number] ?? 0;
+    let distance = lack === 0 ? -1 : Infinity;
+    if (lack > 0) for (const user of units[number]?.users ?? []) distance = Math.min(distance, (lacks[user] ?? 0) - 1);
     if (!best || distance < best.distance || (distance === best.distance && lack < best.lack))
       best = { number, lack, distance };
   }
