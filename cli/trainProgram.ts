@@ -207,7 +207,7 @@ function grouped(count: number): string {
 /** Undefined if aborted. */
 async function loadUntil(
   { signal, stop }: Interruption,
-  { flags, program, context }: Job,
+  { flags, program, context, device }: Job,
 ): Promise<Awaited<ReturnType<typeof loadData>> | undefined> {
   const meter = downloadMeter(context.err);
   try {
@@ -216,6 +216,7 @@ async function loadUntil(
       onProgress: (progress) => meter.show(progress),
       signal,
       inBackground: true,
+      ...(device.roomFor ? { roomFor: device.roomFor } : {}),
     });
   } catch (problem) {
     if (!signal.aborted) throw problem;

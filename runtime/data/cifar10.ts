@@ -9,6 +9,7 @@ import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf, RuntimeFailure } from "../errors.ts";
 import { readArchive } from "./archive.ts";
+import { ordinaryRoom, type RoomFor } from "../room.ts";
 import type { DataSet, Split } from "./dataSet.ts";
 
 export const cifarFolder = "cifar-10-batches-bin";
@@ -29,6 +30,8 @@ export interface CifarOptions {
   readonly recordsAFile?: number;
   /** Resolves when it is known which data there are, while files are still being read (`DataSet.whole`). */
   readonly inBackground?: boolean;
+  /** For the images to train on. */
+  readonly roomFor?: RoomFor;
 }
 
 interface Source {
@@ -39,6 +42,7 @@ interface Source {
   readonly readInto: (file: string, target: Uint8Array) => Promise<number>;
   readonly remedy: string;
   readonly recordsAFile: number;
+  readonly roomFor?: RoomFor | undefined;
 }
 
 /** The folder that holds the batches, `folder` itself or one inside it; undefined where there is none. */
@@ -57,7 +61,7 @@ function isThere(path: string): Promise<boolean> {
 
 /** Reads a folder that holds the files or `cifar-10-batches-bin`. Throws a `RuntimeFailure` of kind "data". */
 export async function readCifarFolder(folder: string, options: CifarOptions = {}): Promise<DataSet> {
-  const { remedy = defaultRemedy, recordsAFile = 10_000 } = options;
+  const { remedy = defaultRemedy, recordsAFile = 10_000, roomFor } = options;
   const batches = await findBatches(folder);
   if (batches === undefined) throw new RuntimeFailure("data", await whatIsMissing(folder), remedy);
   const pathOf = (file: string): string => join(batches, file);
@@ -67,7 +71,7 @@ export async function readCifarFolder(folder: string, options: CifarOptions = {}
         cause: problem,
       });
     });
-  const { whole, ...data } = assemble({ name: folder, pathOf, readInto, remedy, recordsAFile });
+  const { whole, ...data } = assemble({ name: folder, pathOf, readInto, remedy, recordsAFile, roomFor });
   if (options.inBackground) return { ...data, whole };
   await whole;
   return data;
@@ -98,7 +102,7 @@ async function whatIsMissing(folder: string): Promise<string> {
 
 /** Reads a .tar.gz (or .tar) with the files. Throws a `RuntimeFailure` of kind "data". */
 export async function readCifarArchive(path: string, options: CifarOptions = {}): Promise<DataSet> {
-  const { remedy = defaultRemedy, recordsAFile = 10_000 } = options;
+  const { remedy = defaultRemedy, recordsAFile = 10_000, roomFor } = options;
   const files = await cifarArchiveFiles(path, options);
   const readInto = async (file: string, target: Uint8Array): Promise<number> => {
     const bytes = files.get(file) ?? new Uint8Array();
@@ -111,6 +115,7 @@ export async function readCifarArchive(path: string, options: CifarOptions = {})
     readInto,
     remedy,
     recordsAFile,
+    roomFor,
   });
   await whole;
   return data;
@@ -124,7 +129,7 @@ export function cifarArchiveFiles(path: string, options: CifarOptions): Promise<
 
 /** Begins to read. */
 function assemble(source: Source): DataSet & { readonly whole: Promise<void> } {
-  const train = openSplit(source, trainFiles);
+  const train = openSplit(source, trainFiles, source.roomFor);
   const test = openSplit(source, testFiles);
   const whole = train.read().then(() => test.read());
   // Whoever waits for it hears of a failure.
@@ -144,10 +149,12 @@ function assemble(source: Source): DataSet & { readonly whole: Promise<void> } {
 function openSplit(
   source: Source,
   files: readonly string[],
+  roomFor: RoomFor = () => undefined,
 ): { readonly split: Split; readonly read: () => Promise<void> } {
   const fileBytes = source.recordsAFile * recordBytes;
   const count = files.length * source.recordsAFile;
-  const all = new Uint8Array(files.length * fileBytes);
+  const room = roomFor(files.length * fileBytes) ?? ordinaryRoom(files.length * fileBytes);
+  const all = room.bytes;
   const labels = new Uint8Array(count);
   const read = async (): Promise<void> => {
     const parts = files.map((_, i) => all.subarray(i * fileBytes, (i + 1) * fileBytes));
@@ -158,7 +165,7 @@ function openSplit(
     for (let record = 0; record < count; record++) {
       const start = record * recordBytes;
       labels[record] = all[start] ?? 0;
-      all.copyWithin(record * imageBytes, start + 1, start + recordBytes);
+      room.copyWithin(record * imageBytes, start + 1, start + recordBytes);
     }
   };
   return { split: { images: all.subarray(0, count * imageBytes), labels, count }, read };

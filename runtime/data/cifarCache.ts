@@ -7,6 +7,7 @@
 import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { cifarArchiveFiles, cifarFolder, findBatches, readCifarFolder } from "./cifar10.ts";
+import type { RoomFor } from "../room.ts";
 import type { DataSet } from "./dataSet.ts";
 import { type DownloadOptions, type Source, withDownload } from "./download.ts";
 
@@ -15,8 +16,9 @@ export interface CifarCacheOptions extends DownloadOptions {
   readonly source?: Source;
   /** 10,000; tests have smaller files. */
   readonly recordsAFile?: number;
-  /** As `CifarOptions` has it. */
+  /** As `CifarOptions` has them. */
   readonly inBackground?: boolean;
+  readonly roomFor?: RoomFor;
 }
 
 /** The archive of the data set's author, with its checksum. */
@@ -48,10 +50,11 @@ export async function fillCache(cache: string, options: CifarCacheOptions = {}):
 
 /** Throws a `RuntimeFailure` of kind "data" where a cached file was damaged since. */
 export function readCache(cache: string, options: CifarCacheOptions = {}): Promise<DataSet> {
-  const { recordsAFile, inBackground = false } = options;
+  const { recordsAFile, inBackground = false, roomFor } = options;
   return readCifarFolder(cachedFolder(cache), {
     remedy: `Delete the folder ${cachedFolder(cache)} and start again: CIFAR-10 is then downloaded anew.`,
     inBackground,
+    ...(roomFor ? { roomFor } : {}),
     ...(recordsAFile === undefined ? {} : { recordsAFile }),
   });
 }

@@ -54,8 +54,15 @@ function noticeOf({ message, remedy }: RuntimeFailure): string {
   return `CIFAR-10 is not here: ${message}.\nTraining on the generated set "shapes" instead. For CIFAR-10: ${remedy}`;
 }
 
-async function cifarFromPath(path: string, { recordsAFile, inBackground = false }: LoadOptions): Promise<DataSet> {
-  const options = { inBackground, ...(recordsAFile === undefined ? {} : { recordsAFile }) };
+async function cifarFromPath(
+  path: string,
+  { recordsAFile, inBackground = false, roomFor }: LoadOptions,
+): Promise<DataSet> {
+  const options = {
+    inBackground,
+    ...(roomFor ? { roomFor } : {}),
+    ...(recordsAFile === undefined ? {} : { recordsAFile }),
+  };
   const info = await stat(path).catch((problem: unknown) => {
     const remedy = "Give --data an existing folder or a .tar.gz archive.";
     throw new RuntimeFailure("data", `${path} cannot be read: ${reasonOf(problem)}`, remedy, { cause: problem });

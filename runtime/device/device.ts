@@ -4,6 +4,7 @@
  */
 import type { PlanPart, RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { Target } from "../../compiler/target.ts";
+import type { RoomFor } from "../room.ts";
 import type { Requirement } from "./requirements.ts";
 
 export interface DeviceDescription {
@@ -14,6 +15,9 @@ export interface DeviceDescription {
   readonly software: boolean;
 }
 
+/** By their numbers, what buffers of a plan will be given, where it lies. */
+export type GivenBuffers = ReadonlyMap<number, Uint8Array>;
+
 /** What one dispatch of a program took on the device. */
 export interface KernelTime {
   /** Index in the plan's kernels. */
@@ -22,6 +26,7 @@ export interface KernelTime {
 }
 
 export interface Session {
+  /** What lies in the device's own room and was told to `open` is in its place already: nothing is copied. */
   write(buffer: number, offset: number, bytes: Uint8Array): void;
   read(buffer: number, offset: number, byteLength: number): Promise<Uint8Array>;
   /** Runs a program `times` times, in order; resolves when all of it is done. The calling thread is left free, or has its turns. */
@@ -39,9 +44,11 @@ export interface Device {
   readonly target: Target;
   /** What the plan needs of the device's memory, whether the device has it or not: the same list for every plan. */
   requirements(plan: RunnablePlan): readonly Requirement[];
+  /** Room for what the session that is opened next will be given. */
+  readonly roomFor?: RoomFor;
   /** Begins to compile a part of a plan that is still being made; `open` goes on from there. */
   prepare?(part: PlanPart): void;
-  /** Rejects with a `RuntimeFailure` where a requirement is not met. */
-  open(plan: RunnablePlan): Promise<Session>;
+  /** `given`: what will be written to whole buffers. Rejects with a `RuntimeFailure` where a requirement is not met. */
+  open(plan: RunnablePlan, given?: GivenBuffers): Promise<Session>;
   close(): Promise<void>;
 }

@@ -5,11 +5,12 @@
  * holds: nothing of it is compiled before the first training step; its compilation gives way to that of training, turn by
  * turn, so that the device goes on meanwhile.
  */
-import { size } from "../../compiler/graph/graph.ts";
+import { InvariantError, size } from "../../compiler/graph/graph.ts";
+import type { PlanTensor, RunnablePlan } from "../../compiler/plan/plan.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
 import type { CheckedModel } from "../../language/checkedProgram.ts";
 import type { DataSet, Split } from "../data/dataSet.ts";
-import type { Device, Session } from "../device/device.ts";
+import type { Device, GivenBuffers, Session } from "../device/device.ts";
 import { type BurstRunner, createBurstRunner } from "./bursts.ts";
 import { checkpointParameters } from "./checkpoint.ts";
 import { obtainPlan } from "./obtainPlan.ts";
@@ -97,15 +98,35 @@ async function openEvaluation(options: EvaluatorOptions): Promise<Opened> {
 }
 
 /** Images go into as many tables as the plan has: `train.images`, `train.images.1`, … */
-export function upload(state: PlanState, name: string, { images, labels }: Split): void {
+function* tablesOf(
+  shapeOf: (table: string) => readonly number[],
+  name: string,
+  { images }: Split,
+): Generator<readonly [table: string, part: Uint8Array]> {
   let done = 0;
   for (let i = 0; done < images.length; i++) {
     const table = i === 0 ? `${name}.images` : `${name}.images.${i}`;
-    const part = images.subarray(done, done + size(state.shapeOf(table)));
-    state.write(table, part);
+    const part = images.subarray(done, done + size(shapeOf(table)));
+    yield [table, part];
     done += part.length;
   }
-  state.write(`${name}.labels`, labels);
+}
+
+export function upload(state: PlanState, name: string, split: Split): void {
+  for (const [table, part] of tablesOf((of) => state.shapeOf(of), name, split)) state.write(table, part);
+  state.write(`${name}.labels`, split.labels);
+}
+
+/** The images of a split by the buffers of a plan that they will fill as a whole. */
+export function imagesByBuffer({ buffers, tensors }: RunnablePlan, name: string, split: Split): GivenBuffers {
+  const tensorOf = (table: string): PlanTensor => {
+    const found = tensors[table];
+    if (!found) throw new InvariantError(`the plan has no state ${table}`);
+    return found;
+  };
+  const tables = [...tablesOf((table) => tensorOf(table).shape, name, split)];
+  const placeOf = ([table, part]: (typeof tables)[number]): [number, Uint8Array] => [tensorOf(table).buffer, part];
+  return new Map(tables.map(placeOf).filter(([buffer, part]) => buffers[buffer]?.bytes === part.length));
 }
 
 /** Sets what a pass over a data set counts to its beginning. */

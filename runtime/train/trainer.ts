@@ -21,7 +21,7 @@ import { encodeCheckpoint, loadCheckpoint } from "./checkpoint.ts";
 import { drawCurves } from "./curves.ts";
 import { epochOrder, stepsPerEpoch } from "./epochOrder.ts";
 import type { EpochRecord } from "./epochRecord.ts";
-import { createEvaluator, type Evaluator, restart, upload } from "./evaluator.ts";
+import { createEvaluator, type Evaluator, imagesByBuffer, restart, upload } from "./evaluator.ts";
 import { checkFit, checkImages } from "./fit.ts";
 import { lossFailure } from "./lossFailure.ts";
 import { obtainPlan } from "./obtainPlan.ts";
@@ -84,7 +84,7 @@ export async function train(options: TrainingOptions): Promise<TrainingResult> {
   await data.whole;
   reach("data read");
   await options.onSchedules?.(used);
-  const session = await device.open(plan);
+  const session = await device.open(plan, imagesByBuffer(plan, "train", data.train));
   reach("plan opened");
   const onSchedules = async (more: ReadonlyMap<string, Schedule>): Promise<void> => {
     if ([...more.keys()].some((key) => !used.has(key))) await options.onSchedules?.(new Map([...used, ...more]));

@@ -1,5 +1,6 @@
 /** The CPU device: order, threads, failures, and that nothing is left behind. */
-import { afterEach, describe, expect, it } from "vitest";
+import fc from "fast-check";
+import { afterEach, describe, expect, it, onTestFinished, test } from "vitest";
 import { add, index, multiply, remainder, variable } from "../../compiler/nest/integer.ts";
 import { interpretNest } from "../../compiler/nest/interpretNest.ts";
 import { laneName, type LoopNest, workgroupName } from "../../compiler/nest/loopNest.ts";
@@ -87,6 +88,36 @@ describe.each(Object.entries(ways))("the CPU device %s", (_, options) => {
       await session.close();
       await expect(session.run("step")).rejects.toThrow("closed");
     }
+  });
+
+  it("uses what lies in its room without a copy, and the same comes out", async () => {
+    const opened = await open();
+    const values = bytesOfArray(Float32Array.from({ length: 4 * 97 }, (_, i) => i / 7));
+    const plain = await opened.open(planOf(programs, opened.target));
+    plain.write(0, 0, values);
+    const room = opened.roomFor?.(values.length + 5000);
+    expect(room !== undefined).toBe(!("sharedMemory" in options));
+    expect(opened.roomFor?.(8)).toBeUndefined();
+    room?.bytes.fill(255);
+    room?.bytes.set(values);
+    const given = room?.bytes.subarray(0, values.length) ?? values;
+    const placed = await opened.open(planOf(programs, opened.target), new Map([[0, given]]));
+    for (const buffer of [1, 2, 3]) expect((await placed.read(buffer, 0, 4)).every((byte) => byte === 0)).toBe(true);
+    placed.write(0, 0, given);
+    for (const session of [plain, placed]) await session.run("step", 3);
+    for (const buffer of [0, 1, 2]) {
+      const expected = await plain.read(buffer, 0, values.length);
+      expect(await placed.read(buffer, 0, values.length)).toEqual(expected);
+      // Kernels write where the bytes lie.
+      if (room && buffer === 0) expect(given.slice()).toEqual(expected);
+    }
+    placed.write(0, 4, values.subarray(0, 8));
+    expect((await placed.read(0, 4, 8)).slice()).toEqual(values.slice(0, 8));
+    const before = given.slice();
+    await placed.close();
+    const after = await opened.open(planOf(programs, opened.target));
+    await after.run("step", 2);
+    expect(given.slice()).toEqual(before);
   });
 
   it("runs two sessions at a time", async () => {
@@ -248,4 +279,24 @@ describe("threads", () => {
     expect(stopped).toBeGreaterThan(0);
     await pool.close();
   });
+});
+
+test("bytes move inside of a room as they do elsewhere", async () => {
+  const device = await openCpuDevice({ threads: 1 });
+  onTestFinished(() => device.close());
+  const length = 5000;
+  const room = device.roomFor?.(length);
+  if (!room) throw new Error("there is no room");
+  const expected = Uint8Array.from({ length }, (_, i) => (i * 31) % 251);
+  room.bytes.set(expected);
+  const place = fc.integer({ min: 0, max: length });
+  fc.assert(
+    fc.property(place, place, place, (target, a, b) => {
+      const start = Math.min(a, b);
+      const end = Math.min(Math.max(a, b), start + length - target);
+      room.copyWithin(target, start, end);
+      expected.copyWithin(target, start, end);
+      expect(Buffer.compare(room.bytes, expected)).toBe(0);
+    }),
+  );
 });

@@ -80,6 +80,8 @@ export const opcodes = {
   "i64.extend_i32_u": 0xad,
   "i32.trunc_sat_f32_u": 0xfc001,
 
+  "memory.copy": 0xfc00a,
+
   "memory.atomic.notify": atomic(0x00),
   "memory.atomic.wait32": atomic(0x01),
   "i32.atomic.load": atomic(0x10),

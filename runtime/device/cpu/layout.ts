@@ -9,7 +9,7 @@ import { lowestAddress } from "../../../compiler/print/wasm/printWasm.ts";
 import type { Requirement } from "../requirements.ts";
 import { CpuError } from "./cpuError.ts";
 import { control, dispatchBytes, DispatchField } from "./driver.ts";
-import { mostPages } from "./memories.ts";
+import { mostPages, type Placed } from "./memories.ts";
 import { pageBytes } from "./webAssembly.ts";
 
 export interface SessionLayout {
@@ -38,10 +38,11 @@ const mostChunks = 1024;
 
 const roundUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
-export function layOut(plan: RunnablePlan, threads: number): SessionLayout {
+/** `placed`: what lies in memory already. */
+export function layOut(plan: RunnablePlan, threads: number, placed?: Placed): SessionLayout {
   const words = new Map<number, number>();
   const kernels = new Map<number, number>();
-  let top: number = control.end;
+  let top: number = Math.max(control.end, placed?.end ?? 0);
   const reserve = (bytes: number, align: number): number => {
     const address = roundUp(top, align);
     top = address + bytes;
@@ -57,7 +58,8 @@ export function layOut(plan: RunnablePlan, threads: number): SessionLayout {
     bindings: dispatches.map(({ bindings }) => reserve(4 * bindings.length, 4)),
   }));
   top = Math.max(top, lowestAddress);
-  const buffers = plan.buffers.map(({ bytes }) => {
+  const buffers = plan.buffers.map(({ bytes }, number) => {
+    if (number === placed?.buffer) return placed.address;
     const address = roundUp(top + slack, alignment);
     top = address + bytes + slack;
     return address;

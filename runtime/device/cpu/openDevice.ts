@@ -5,7 +5,7 @@
  * `CpuError`. What holds: results are the same bits for any number of threads; closing the device ends its threads.
  */
 import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
-import type { Device } from "../device.ts";
+import type { Device, GivenBuffers } from "../device.ts";
 import { startCallingThread } from "./callingThread.ts";
 import { CpuError } from "./cpuError.ts";
 import { makeDriver } from "./driver.ts";
@@ -19,7 +19,7 @@ import { webAssembly } from "./webAssembly.ts";
 
 export interface CpuDevice extends Device {
   readonly threads: number;
-  open(plan: RunnablePlan): Promise<CpuSession>;
+  open(plan: RunnablePlan, given?: GivenBuffers): Promise<CpuSession>;
 }
 
 export interface CpuOptions {
@@ -66,9 +66,10 @@ export function openDevice(host: CpuHost, options: CpuOptions): CpuDevice {
     },
     target: { kind: "wasm", relaxedSimd, ...(sharedMemory ? {} : { unsharedMemory: true }) },
     requirements: (plan) => memoryRequirements(plan, threads, memoryBytes),
+    roomFor: memories.roomFor,
     prepare: (part) => void (part instanceof Uint8Array && modules.compile(part)),
-    open: (plan) =>
-      openSession({ number: sessions++, pool, sharedMemory, memoryBytes, memories, modules, driver }, plan),
+    open: (plan, given) =>
+      openSession({ number: sessions++, pool, sharedMemory, memoryBytes, memories, modules, driver }, plan, given),
     close: () => pool.close(),
   };
 }

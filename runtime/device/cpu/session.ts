@@ -5,13 +5,13 @@
  * failure every operation rejects with it.
  */
 import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
-import type { KernelTime, Session } from "../device.ts";
+import type { GivenBuffers, KernelTime, Session } from "../device.ts";
 import { isMet, type Requirement, sizeText } from "../requirements.ts";
 import { createOperationQueue } from "../operationQueue.ts";
 import { CpuError } from "./cpuError.ts";
 import { control } from "./driver.ts";
 import { layOut, memoryRequirements, type SessionLayout } from "./layout.ts";
-import type { MemoryPool } from "./memories.ts";
+import type { MemoryPool, Placed } from "./memories.ts";
 import type { ModuleCompiler } from "./modules.ts";
 import type { ThreadPool } from "./pool.ts";
 import type { WasmMemory, WasmModuleObject } from "./webAssembly.ts";
@@ -35,6 +35,8 @@ export interface SessionParts {
 
 interface OpenSession extends SessionParts {
   readonly plan: RunnablePlan;
+  /** What was given and lies in its place. */
+  readonly placed: Placed | undefined;
   readonly layout: SessionLayout;
   readonly memory: WasmMemory;
   readonly words: Int32Array;
@@ -43,7 +45,11 @@ interface OpenSession extends SessionParts {
 }
 
 /** Places the plan in memory and its modules in all threads. Throws a `CpuError`. */
-export async function openSession(parts: SessionParts, plan: RunnablePlan): Promise<CpuSession> {
+export async function openSession(
+  parts: SessionParts,
+  plan: RunnablePlan,
+  given: GivenBuffers = new Map(),
+): Promise<CpuSession> {
   if (plan.target !== "wasm" || !plan.wasm)
     throw new CpuError(
       "refused",
@@ -59,12 +65,13 @@ export async function openSession(parts: SessionParts, plan: RunnablePlan): Prom
       "Compile the program for the device's own target.",
     );
   refuseUnmet(memoryRequirements(plan, pool.size, memoryBytes));
-  const layout = layOut(plan, pool.size);
-  const memory = memories.take(layout.bytes);
+  const placed = memories.placed(given);
+  const layout = layOut(plan, pool.size, placed);
+  const memory = memories.take(layout.bytes, placed);
   const words = new Int32Array(memory.buffer);
   for (const [address, value] of layout.words) words[address / 4] = value;
   const forget = pool.onDeath(() => stop(words));
-  const session: OpenSession = { ...parts, plan, layout, memory, words, forget, failure: undefined };
+  const session: OpenSession = { ...parts, plan, placed, layout, memory, words, forget, failure: undefined };
   const [driver, ...compiled] = await Promise.all([parts.driver, ...wasm.modules.map(modules.compile)]);
   await pool.request(number, "opened", pool.size, (thread) => ({
     kind: "open",
@@ -79,7 +86,7 @@ export async function openSession(parts: SessionParts, plan: RunnablePlan): Prom
 }
 
 function sessionOf(session: OpenSession): CpuSession {
-  const { plan, layout, memory, number, pool, memories } = session;
+  const { plan, placed, layout, memory, number, pool, memories } = session;
   const queue = createOperationQueue();
   let closed = false;
   const bytesAt = (buffer: number, offset: number, length: number): Uint8Array => {
@@ -103,6 +110,7 @@ function sessionOf(session: OpenSession): CpuSession {
   return {
     write(buffer, offset, bytes) {
       const target = bytesAt(buffer, offset, bytes.byteLength);
+      if (buffer === placed?.buffer && isAt(bytes, placed.bytes, offset)) return;
       // What waits for its turn must not change meanwhile.
       const copy = queue.idle() ? bytes : bytes.slice();
       queue.now(() => {
@@ -130,9 +138,14 @@ function sessionOf(session: OpenSession): CpuSession {
         session.forget();
         if (session.failure) return;
         await pool.request(number, "closed", pool.size, () => ({ kind: "close", session: number }));
-        memories.give(memory);
+        if (!placed) memories.give(memory);
       }),
   };
+}
+
+/** Whether bytes are those of a whole from an offset on. */
+function isAt(bytes: Uint8Array, whole: Uint8Array, offset: number): boolean {
+  return bytes.buffer === whole.buffer && bytes.byteOffset === whole.byteOffset + offset;
 }
 
 function refuseUnmet(requirements: readonly Requirement[]): void {

@@ -25,6 +25,7 @@ export interface WasmInstance {
 export interface WebAssemblyApi {
   validate(bytes: Uint8Array): boolean;
   compile(bytes: Uint8Array): Promise<WasmModuleObject>;
+  readonly Module: new (bytes: Uint8Array) => WasmModuleObject;
   readonly Memory: new (options: { initial: number; maximum: number; shared: boolean }) => WasmMemory;
   readonly Table: new (options: { element: "anyfunc"; initial: number }) => WasmTable;
   readonly Instance: new (module: WasmModuleObject, imports: Record<string, Record<string, unknown>>) => WasmInstance;

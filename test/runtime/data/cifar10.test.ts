@@ -1,9 +1,11 @@
 /** CIFAR-10's files as users may have them: a folder, an archive, and everything that can be wrong with either. */
 import { access, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { readCifarFolder } from "../../../runtime/data/cifar10.ts";
 import { loadData } from "../../../runtime/data/loadData.ts";
+import { openCpuDevice } from "../../../runtime/device/cpu/cpuDevice.ts";
+import type { Room } from "../../../runtime/room.ts";
 import type { DataSet } from "../../../runtime/data/dataSet.ts";
 import {
   archiveBytes,
@@ -60,6 +62,28 @@ test("in the background: counts at once, bytes when they are there, and what is 
   await writeFile(join(folder, second), batchBytes(1).subarray(1));
   const { data: damaged } = await loadData("cifar10", options);
   await expect(damaged.whole).rejects.toThrow(`${second} is cut off`);
+});
+
+test("images to train on lie in a device's room, where it has one", async () => {
+  const folder = await temporaryFolder();
+  await writeBatches(folder);
+  const device = await openCpuDevice({ threads: 1 });
+  onTestFinished(() => device.close());
+  const rooms: Room[] = [];
+  const roomFor = (bytes: number): Room | undefined => {
+    const room = device.roomFor?.(bytes);
+    if (room) rooms.push(room);
+    return room;
+  };
+  const { data } = await loadData("cifar10", { path: folder, recordsAFile, inBackground: true, roomFor });
+  await data.whole;
+  expectSmallSet(data);
+  expect(rooms).toHaveLength(1);
+  expect(data.train.images.buffer).toBe(rooms[0]?.bytes.buffer);
+  // There is none left for another one.
+  const again = await loadData("cifar10", { path: folder, recordsAFile, roomFor });
+  expectSmallSet(again.data);
+  expect(again.data.train.images.buffer).toBeInstanceOf(ArrayBuffer);
 });
 
 test("the official set has 50,000 and 10,000 images", async () => {
