@@ -64,7 +64,7 @@ function bestGrid({ tiling, grids, on }: Option): Priced | undefined {
 
 /** Where every choice would make too long a text. */
 const untiled: Priced = {
-  choice: { tile: new Map(), grid: new Set(), unroll: new Map(), roll: undefined },
+  choice: { tile: new Map(), grid: new Set(), unroll: new Map(), looped: new Set(), roll: undefined },
   cost: Infinity,
 };
 
@@ -115,7 +115,8 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
   }
   const loops = analysis.axes.flatMap((axis): AxisStep[] => {
     const step = choice.unroll.get(axis.name) ?? 1;
-    return axis.isDomain || step === axis.extent ? [] : [{ axis: axis.name, step }];
+    const isLoop = axis.isDomain ? choice.looped.has(axis.name) : step < axis.extent;
+    return isLoop ? [{ axis: axis.name, step }] : [];
   });
   const innermost = loops.findIndex(({ axis }) => axis === choice.roll);
   if (innermost >= 0) loops.push(...loops.splice(innermost, 1));

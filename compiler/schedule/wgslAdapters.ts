@@ -24,6 +24,8 @@ export interface Costs {
   readonly broadcast: number;
   /** Taking up an accumulator and putting it down again, once in each turn of the innermost loop. */
   readonly accumulator: number;
+  /** Choosing one of two values. */
+  readonly select: number;
   /** Testing whether an element exists (padding). */
   readonly guard: number;
   /** Moving what a loop keeps for its next turn, by element. */
@@ -48,6 +50,7 @@ const softwareCosts: Costs = {
   gather: 5.5,
   broadcast: 0.42,
   accumulator: 0.1,
+  select: 0.3,
   guard: 1.2,
   move: 2.5,
   workgroup: 190,
@@ -65,6 +68,7 @@ const hardwareCosts: Costs = {
   gather: 1,
   broadcast: 0.16,
   accumulator: 0,
+  select: 0.16,
   guard: 0,
   move: Infinity,
   workgroup: 0,

@@ -89,10 +89,22 @@ export interface Tilings {
 export function* tilings(analysis: Analysis, costs: Costs, sums: number): Generator<Tilings> {
   const { axes } = analysis;
   const unrolled = unrolls(axes);
+  const loops = loopsOverPlaces(analysis);
   for (const tile of tiles(analysis, costs, costs.mostProducts / sums)) {
     const all = [...grids(axes, tile)];
-    for (const unroll of unrolled) yield { tiling: { tile, unroll, roll: undefined }, grids: all };
+    for (const looped of loops)
+      for (const unroll of unrolled) yield { tiling: { tile, unroll, looped, roll: undefined }, grids: all };
   }
+}
+
+/**
+ * Axes that a loop walks: none; or, where nothing is reduced, all those whose places are computed each in its own way. A loop
+ * over them has one store instead of one for each place, which drivers compile much faster.
+ */
+function loopsOverPlaces(analysis: Analysis): ReadonlySet<string>[] {
+  const isMap = analysis.axes.every(({ isDomain, extent }) => isDomain || extent === 1);
+  const places = new Set(isMap ? wholeAxes(analysis).keys() : []);
+  return places.size > 0 ? [new Set(), places] : [places];
 }
 
 /** The same cutting and unrolling, with loops that keep what they loaded. */

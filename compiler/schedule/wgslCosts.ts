@@ -30,6 +30,8 @@ export interface Cutting {
 export interface Choice extends Cutting {
   /** Unrolled part of reduction axes. */
   readonly unroll: ReadonlyMap<string, number>;
+  /** Axes that a loop walks whole: what it stores is chosen among values that are all there before. */
+  readonly looped: ReadonlySet<string>;
   /** The reduction axis whose loop is innermost and keeps what its next turn would load again. */
   readonly roll: string | undefined;
 }
@@ -209,9 +211,25 @@ export function durationOf(subject: Subject, choice: Choice, target: GpuTarget, 
   return { time: time * Math.max(1, cores / workgroups) + workgroups * costs.workgroup, accesses };
 }
 
+/** What is loaded and stored once for each piece of the outputs. */
+function endOf(
+  outer: Subject["outer"],
+  tile: Tiling["tile"],
+  looped: Tiling["looped"],
+  costs: Costs,
+): Pick<Estimate, "time" | "accesses"> {
+  const estimate = (unrolled: Tiling["tile"]): Estimate =>
+    sumOf(outer.map((stream) => ownEstimate(stream, { unrolled }, costs)));
+  const whole = estimate(tile);
+  if (looped.size === 0) return whole;
+  const written = new Map([...tile].filter(([axis]) => !looped.has(axis)));
+  const choices = product(tile) / product(written) - 1;
+  return { time: whole.time + product(tile) * choices * costs.select, accesses: estimate(written).accesses };
+}
+
 function workOf(
   subject: Subject,
-  { tile, unroll, roll }: Tiling,
+  { tile, unroll, looped, roll }: Tiling,
   target: GpuTarget,
   costs: Costs,
 ): WorkByGrid | undefined {
@@ -219,7 +237,7 @@ function workOf(
   const points = product(tile);
   const steps = points * product(unroll);
   if (steps * sums > mostStaticProducts) return undefined;
-  const end = sumOf(outer.map((stream) => ownEstimate(stream, { unrolled: tile }, costs)));
+  const end = endOf(outer, tile, looped, costs);
   const rolls = roll === undefined ? undefined : { axis: roll, step: unroll.get(roll) ?? 1 };
   const piece = { unrolled: new Map([...tile, ...unroll]), roll: rolls };
   const loads = inner.map((stream) => loadsOf(stream, piece, subject.broadcasts ? target.subgroupSize : 0, costs));
