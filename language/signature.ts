@@ -243,8 +243,8 @@ function reportUnexpected(binding: Binding, group: ValueGroup, next: ValueGroup 
   }
   if (name !== undefined) {
     const options = Object.keys(signature.options);
-    // `3 x 3`, `5x`: the size before it has been reported, or is half of what was meant.
-    const half = /^[xX]\d*$/.test(name);
+    // `3 x 3`, `5x`, `5y5`: the size before it has been reported, or is half of what was meant.
+    const half = /^(?:[xX]|[a-zA-Z]\d+)$/.test(name);
     if (half && already) return 1;
     const some =
       options.length > 0 ? `it takes ${options.map((option) => `\`${option}\``).join(", ")}` : "it takes no options";

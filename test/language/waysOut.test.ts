@@ -25,3 +25,8 @@ test.each([
   expect(checkText(text(line), "net.cnn").diagnostics).toMatchObject([{ code: "CNN101", help }]);
   expect(checkText(text(mended), "net.cnn").diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
 });
+
+test.each(["conv 8@3X3", "conv 8@3y3", "conv 8@3 x3", "conv 8@3 k3", "pool max 2y2"])("%s: a size", (line) => {
+  const help = "a size is written with a small x and without blanks: `3x3`";
+  expect(checkText(text(line), "net.cnn").diagnostics).toMatchObject([{ code: "CNN202", help }]);
+});

@@ -155,7 +155,7 @@ function refuseUnmet(requirements: readonly Requirement[]): void {
     throw new CpuError(
       "limits",
       `the program needs ${sizeText(bytes)} for ${what}; the limit is ${sizeText(limit)}`,
-      "Use a smaller batch or data set, or --device gpu.",
+      "Use a smaller batch or data set, or a GPU (--device gpu).",
     );
   }
 }
