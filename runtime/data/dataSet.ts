@@ -1,6 +1,6 @@
 /** A data set in memory: pictures as bytes, channels planar, and their classes. */
 export interface Split {
-  /** `[count, C, H, W]` bytes. */
+  /** `[count, C, H, W]` bytes; they may lie in a device's own memory (`runtime/room.ts`). */
   readonly images: Uint8Array;
   /** `[count]`, each below the number of classes. */
   readonly labels: Uint8Array;

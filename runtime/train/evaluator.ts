@@ -112,6 +112,7 @@ function* tablesOf(
   }
 }
 
+/** Writes images (where they do not lie in their places already) and labels. */
 export function upload(state: PlanState, name: string, split: Split): void {
   for (const [table, part] of tablesOf((of) => state.shapeOf(of), name, split)) state.write(table, part);
   state.write(`${name}.labels`, split.labels);

@@ -15,7 +15,10 @@ export interface MemoryPool {
   readonly roomFor: RoomFor;
   /** The buffer whose bytes lie at the start of the room, if there is one. */
   placed(given: GivenBuffers): Placed | undefined;
-  /** Memory of at least so many bytes: the one with the room, where something is placed there; else zeroed. Throws a `CpuError` (`out-of-memory`). */
+  /**
+   * Memory of at least so many bytes: the one with the room, where something is placed there, zero behind it; else all zero. Throws a
+   * `CpuError` (`out-of-memory`).
+   */
   take(bytes: number, placed?: Placed): WasmMemory;
   give(memory: WasmMemory): void;
 }
