@@ -97,6 +97,8 @@ export interface Subject {
   /** Steps of the reduction for each element. */
   readonly depth: number;
   readonly sums: number;
+  /** Tensors that are stored. */
+  readonly outputs: number;
 }
 
 type Streams = Pick<Subject, "inner" | "outer">;
@@ -129,6 +131,7 @@ export function subjectOf(
     broadcasts: kernel.accumulators.length > 0 && !kernel.inPlace,
     depth: size(kernel.extents),
     sums: Math.max(1, kernel.accumulators.length),
+    outputs: kernel.outputs.length,
   };
 }
 
@@ -213,7 +216,7 @@ export function durationOf(subject: Subject, choice: Choice, target: GpuTarget, 
 
 /** What is loaded and stored once for each piece of the outputs. */
 function endOf(
-  outer: Subject["outer"],
+  { outer, outputs }: Subject,
   tile: Tiling["tile"],
   looped: Tiling["looped"],
   costs: Costs,
@@ -223,7 +226,7 @@ function endOf(
   const whole = estimate(tile);
   if (looped.size === 0) return whole;
   const written = new Map([...tile].filter(([axis]) => !looped.has(axis)));
-  const choices = product(tile) / product(written) - 1;
+  const choices = outputs * (product(tile) / product(written) - 1);
   return { time: whole.time + product(tile) * choices * costs.select, accesses: estimate(written).accesses };
 }
 
@@ -233,11 +236,11 @@ function workOf(
   target: GpuTarget,
   costs: Costs,
 ): WorkByGrid | undefined {
-  const { axes, inner, outer, elements, depth, sums } = subject;
+  const { axes, inner, elements, depth, sums } = subject;
   const points = product(tile);
   const steps = points * product(unroll);
   if (steps * sums > mostStaticProducts) return undefined;
-  const end = endOf(outer, tile, looped, costs);
+  const end = endOf(subject, tile, looped, costs);
   const rolls = roll === undefined ? undefined : { axis: roll, step: unroll.get(roll) ?? 1 };
   const piece = { unrolled: new Map([...tile, ...unroll]), roll: rolls };
   const loads = inner.map((stream) => loadsOf(stream, piece, subject.broadcasts ? target.subgroupSize : 0, costs));
