@@ -2,7 +2,7 @@
  * The threads of a device.
  *
  * In: commands for all threads. Out: promises that settle when the threads have done them. What holds: a thread that dies
- * rejects whatever is waited for, now and later; idle threads do not keep the process alive.
+ * rejects whatever is waited for, now and later; idle threads do not keep the process alive, those that are waited for do.
  */
 import { CpuError } from "./cpuError.ts";
 import type { Command, Reply, StartThread, ThreadEvents } from "./thread.ts";
@@ -11,6 +11,8 @@ export interface ThreadPool {
   readonly size: number;
   /** Sends a command to each thread, and waits for so many replies of this kind. */
   request(session: number, reply: Reply["kind"], replies: number, command: (thread: number) => Command): Promise<void>;
+  /** Keeps the process alive until the promise settles: since version 24, Node.js leaves while modules are compiled. */
+  awake<T>(promise: Promise<T>): Promise<T>;
   /** What happens to a session when a thread dies: the other threads must leave its kernels. Returns the undoing. */
   onDeath(stop: () => void): () => void;
   close(): Promise<void>;
@@ -29,9 +31,16 @@ export function startThreads(size: number, start: StartThread): ThreadPool {
   const onDeath = new Set<() => void>();
   let dead: CpuError | undefined;
   let closing = false;
+  let reasons = 0;
+  const hold = (): void => {
+    if (reasons++ === 0) for (const thread of threads) thread.hold(true);
+  };
+  const release = (): void => {
+    if (--reasons === 0) for (const thread of threads) thread.hold(false);
+  };
   const settle = (entry: Waiting, problem?: Error): void => {
     waiting.delete(entry);
-    if (waiting.size === 0) for (const thread of threads) thread.hold(false);
+    release();
     if (problem) entry.reject(problem);
     else entry.resolve();
   };
@@ -60,10 +69,18 @@ export function startThreads(size: number, start: StartThread): ThreadPool {
     request(session, reply, replies, command) {
       if (dead) return Promise.reject(dead);
       return new Promise((resolve, reject) => {
-        if (waiting.size === 0) for (const thread of threads) thread.hold(true);
+        hold();
         waiting.add({ session, reply, left: replies, resolve, reject });
         threads.forEach((thread, number) => thread.post(command(number)));
       });
+    },
+    async awake(promise) {
+      hold();
+      try {
+        return await promise;
+      } finally {
+        release();
+      }
     },
     async close() {
       closing = true;

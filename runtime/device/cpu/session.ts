@@ -72,7 +72,7 @@ export async function openSession(
   for (const [address, value] of layout.words) words[address / 4] = value;
   const forget = pool.onDeath(() => stop(words));
   const session: OpenSession = { ...parts, plan, placed, layout, memory, words, forget, failure: undefined };
-  const [driver, ...compiled] = await Promise.all([parts.driver, ...wasm.modules.map(modules.compile)]);
+  const [driver, ...compiled] = await pool.awake(Promise.all([parts.driver, ...wasm.modules.map(modules.compile)]));
   await pool.request(number, "opened", pool.size, (thread) => ({
     kind: "open",
     session: number,
