@@ -51,9 +51,10 @@ function examineCpu(): { lines: string[]; works: boolean } {
     `  memory         ${memory}`,
   ];
   try {
-    const { relaxedSimd } = prepareEngine();
-    const text = relaxedSimd ? "yes: a multiply and an addition in one instruction" : "no";
-    return { lines: [...head, `  relaxed SIMD   ${text}`], works: true };
+    const { relaxedSimd, joinsVectors } = prepareEngine();
+    const relaxed = relaxedSimd ? "yes: a multiply and an addition in one instruction" : "no";
+    const vectors = joinsVectors ? "256 bits: two of WebAssembly's at a time" : "128 bits";
+    return { lines: [...head, `  relaxed SIMD   ${relaxed}`, `  vectors        ${vectors}`], works: true };
   } catch (problem) {
     return { lines: [...head, `  does not work: ${problemText(problem)}`], works: false };
   }

@@ -7,6 +7,7 @@
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Index } from "../nest/integer.ts";
+import type { WasmEngine } from "../target.ts";
 import { type Analysis, analyse, type Axis, extentOf, windowStep } from "./analysis.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 import { ceilDivide, chooseLanes, type Lanes, lanes } from "./wasmLanes.ts";
@@ -193,13 +194,14 @@ function finish(
 function scheduleReduction(
   kernel: Kernel,
   analysis: Analysis,
+  engine: WasmEngine,
   variant: WasmVariant,
   given?: readonly AxisStep[],
 ): Schedule {
-  const tileCost = (choice: Lanes | undefined): number => chooseTile(kernel, analysis, choice, 0).cost;
+  const tileCost = (choice: Lanes | undefined): number => chooseTile(kernel, analysis, choice, engine, 0).cost;
   const chosen = chooseLanes(kernel, analysis, { rank: variant.vector, grid: given, tileCost });
   const vector = chosen?.axis;
-  const tile = chooseTile(kernel, analysis, chosen, variant.tile);
+  const tile = chooseTile(kernel, analysis, chosen, engine, variant.tile);
   const steps = new Map(tile.steps);
   if (vector && !steps.has(vector) && analysis.axes.some((axis) => axis.name === vector && axis.isDomain))
     steps.set(vector, lanes);
@@ -233,6 +235,7 @@ function scheduleReduction(
 export function scheduleForWasm(
   kernel: Kernel,
   tensors: ReadonlyMap<number, StoredTensor>,
+  engine: WasmEngine,
   chunks?: number,
   variant: WasmVariant = defaultVariant,
 ): Schedule {
@@ -252,7 +255,7 @@ export function scheduleForWasm(
     1,
   );
   const plain = singledOut > mostSingledOut ? { ...inChunk, enumerated: new Set<string>() } : inChunk;
-  return scheduleReduction(kernel, plain, variant, grid);
+  return scheduleReduction(kernel, plain, engine, variant, grid);
 }
 
 function chunkGrid({ domain }: Kernel, chunks: number): AxisStep[] {

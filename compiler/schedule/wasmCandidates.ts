@@ -5,6 +5,7 @@
  * other vector axes, register tiles and lengths of bodies. What holds: all of them are different.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import type { WasmEngine } from "../target.ts";
 import type { Schedule } from "./schedule.ts";
 import { defaultVariant, scheduleForWasm, type WasmVariant } from "./wasm.ts";
 
@@ -37,11 +38,12 @@ const variants: readonly Partial<WasmVariant>[] = [
 export function candidatesForWasm(
   kernel: Kernel,
   tensors: ReadonlyMap<number, StoredTensor>,
+  engine: WasmEngine,
   chunks?: number,
 ): Schedule[] {
   const found = new Map<string, Schedule>();
   for (const variant of variants) {
-    const schedule = scheduleForWasm(kernel, tensors, chunks, { ...defaultVariant, ...variant });
+    const schedule = scheduleForWasm(kernel, tensors, engine, chunks, { ...defaultVariant, ...variant });
     const text = JSON.stringify(schedule);
     if (!found.has(text)) found.set(text, schedule);
   }

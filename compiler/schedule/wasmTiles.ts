@@ -5,6 +5,7 @@
  * the fewest instructions a product. What holds: what one step of the reduction loads and adds to stays in V8's registers.
  */
 import type { Kernel } from "../fusion/kernel.ts";
+import type { WasmEngine } from "../target.ts";
 import { type Access, type Analysis, type Axis, dependsOn, strideAlong } from "./analysis.ts";
 import { ceilDivide, type Lanes, lanes, loadCost } from "./wasmLanes.ts";
 import { paddingWaste } from "./wasmPadding.ts";
@@ -22,6 +23,14 @@ const vectorRegisters = 15;
 const unevenCost = 1.05;
 const mostSteps = 12;
 
+/** What one accumulator along an axis stands for: the elements of a vector or one; and how many such an instruction takes. */
+interface Unit {
+  readonly elements: number;
+  readonly joined: number;
+}
+
+const single: Unit = { elements: 1, joined: 1 };
+
 /** One length of a tile along an axis. */
 interface Side {
   readonly axis: string;
@@ -32,13 +41,17 @@ interface Side {
   readonly waste: number;
 }
 
-function sidesOf(kernel: Kernel, analysis: Analysis, axis: Axis, unit: number): Side[] {
-  const most = Math.min(mostSteps, ceilDivide(axis.extent, unit));
-  return Array.from({ length: most }, (_, i) => Math.min((i + 1) * unit, axis.extent))
+function sidesOf(kernel: Kernel, analysis: Analysis, axis: Axis, unit: Unit): Side[] {
+  const { elements, joined } = unit;
+  const most = Math.min(mostSteps * joined, ceilDivide(axis.extent, elements));
+  return Array.from({ length: most }, (_, i) => Math.min((i + 1) * elements, axis.extent))
     .filter((step) => !kernel.inPlace || axis.extent % step === 0)
     .map((step) => {
-      const count = ceilDivide(step, unit);
-      const overlap = (ceilDivide(axis.extent, step) * count * unit) / axis.extent;
+      const whole = Math.floor(step / elements);
+      const units = ceilDivide(step, elements);
+      // The last of an uneven step overlaps the one before, so that it lies beside none.
+      const count = ceilDivide(whole, joined) + units - whole;
+      const overlap = (ceilDivide(axis.extent, step) * units * elements) / axis.extent;
       const waste = overlap * (overlap > 1 ? unevenCost : 1) * paddingWaste(analysis.accesses, axis, step);
       return { axis: axis.name, step, count, waste };
     });
@@ -100,13 +113,26 @@ function loadsOf(loads: readonly PricedLoad[], sides: readonly Side[]): { cost: 
   return { cost: total, values };
 }
 
+/** How many vectors along the lanes the engine does at a time: where all that is loaded is a vector of neighbours, or one element. */
+function joinedVectors({ accesses }: Analysis, chosen: Lanes, { joinsVectors = false }: WasmEngine): number {
+  const isWhole = accesses.every((access) => access.kind !== "body" || loadCost(access, chosen) === 1);
+  return joinsVectors && isWhole ? 2 : 1;
+}
+
 /** The cheapest tile or, for tuning, the one of that rank. */
-export function chooseTile(kernel: Kernel, analysis: Analysis, chosen: Lanes | undefined, rank: number): Tile {
+export function chooseTile(
+  kernel: Kernel,
+  analysis: Analysis,
+  chosen: Lanes | undefined,
+  engine: WasmEngine,
+  rank: number,
+): Tile {
   const body = priceLoads(analysis, chosen);
+  const vectors = { elements: lanes, joined: chosen ? joinedVectors(analysis, chosen, engine) : 1 };
   const open = analysis.axes.filter((axis) => axis.isDomain && axis.extent > 1);
   const sides = open
     .filter(({ name }) => !analysis.enumerated.has(name))
-    .map((axis) => sidesOf(kernel, analysis, axis, axis.name === chosen?.axis ? lanes : 1));
+    .map((axis) => sidesOf(kernel, analysis, axis, axis.name === chosen?.axis ? vectors : single));
   const ofLanes = sides.find(([first]) => first?.axis === chosen?.axis)?.[0];
   const smallest = ofLanes ? [ofLanes] : [];
   let best: Tile = { steps: stepsOf(smallest), products: 1, cost: Infinity };

@@ -9,6 +9,7 @@
  */
 import { InvariantError } from "../../graph/graph.ts";
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
+import type { WasmEngine } from "../../target.ts";
 import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
 import { calledBy } from "./calls.ts";
@@ -22,9 +23,7 @@ import { printStatements } from "./statements.ts";
 
 export { lowestAddress } from "./integers.ts";
 
-export interface WasmOptions {
-  /** The engine has relaxed SIMD: multiply-adds round once. */
-  readonly relaxedSimd: boolean;
+export interface WasmOptions extends WasmEngine {
   /** The memory is that of one thread; not given: threads share it. */
   readonly unsharedMemory?: boolean;
 }
@@ -129,7 +128,7 @@ function printOnce(
   nest: LoopNest,
   scratch: ScratchLayout,
   analysis: Analysis,
-  { relaxedSimd, helper, placeOf }: KernelOptions,
+  { relaxedSimd, keepsOrder = false, helper, placeOf }: KernelOptions,
   knownLowest: ReadonlyMap<string, number>,
 ) {
   const locals: ValueType[] = [...kernelType.parameters];
@@ -144,6 +143,7 @@ function printOnce(
     nest,
     analysis,
     relaxedSimd,
+    keepsOrder,
     helper,
     places: placeBuffers(nest, scratch, locals, block),
     calls: { frame: scratch.frame, scratch: scratch.called, placeOf },

@@ -61,6 +61,7 @@ export interface KernelPrinter {
   readonly nest: LoopNest;
   readonly analysis: Analysis;
   readonly relaxedSimd: boolean;
+  readonly keepsOrder: boolean;
   /** The number of a helper function. */
   readonly helper: (name: HelperName) => number;
   readonly places: ReadonlyMap<string, Place>;

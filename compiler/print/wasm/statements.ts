@@ -17,6 +17,7 @@ import { empty, printIf, printStore } from "./stores.ts";
 export function printStatements(printer: KernelPrinter, statements: readonly Statement[]): void {
   const forgetColumns = planColumns(printer, statements);
   if (isArranged(statements)) printArranged(printer, statements);
+  else if (printer.keepsOrder) printEach(printer, statements);
   else printWithFences(printer, statements);
   forgetColumns();
 }
@@ -24,7 +25,9 @@ export function printStatements(printer: KernelPrinter, statements: readonly Sta
 function printArranged(printer: KernelPrinter, statements: readonly Statement[]): void {
   const blockFrom = (from: number): number =>
     definedTogether(printer, statements, from) || storedTogether(printer, statements, from);
-  printPieces(printer, arrange(statements, blockFrom), (unit) => printEach(printer, unit));
+  const pieces = arrange(statements, blockFrom);
+  if (printer.keepsOrder) for (const unit of pieces.flat()) printEach(printer, unit.statements);
+  else printPieces(printer, pieces, (unit) => printEach(printer, unit));
 }
 
 function printWithFences(printer: KernelPrinter, statements: readonly Statement[]): void {

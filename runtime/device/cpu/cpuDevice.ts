@@ -10,13 +10,13 @@ export type { CpuDevice, CpuOptions } from "./openDevice.ts";
 
 /** Starts the threads. Throws a `CpuError`: `no-simd` where the engine lacks what kernels need, `refused` for bad options. */
 export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice> {
-  const { relaxedSimd } = prepareEngine();
+  const simd = prepareEngine();
   return openDevice(
     {
       engine: `V8 ${process.versions.v8}`,
       processors: availableParallelism(),
       memoryBytes: totalmem(),
-      relaxedSimd,
+      simd,
       sharedMemory: { works: true, remedy: "Leave `sharedMemory: false` out." },
       startThread: startNodeThread,
     },

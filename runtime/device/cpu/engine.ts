@@ -1,17 +1,42 @@
 /**
  * The JavaScript engine of Node.js: what it can do, and how to have it compile well from the start.
  *
- * In: nothing. Out: whether relaxed SIMD is there. What holds: V8's flags are of the process, so threads started later have
- * them too.
+ * In: nothing. Out: what it makes of SIMD. What holds: V8's flags are of the process, so threads started later have them too;
+ * only flags that its version has are set, as it complains of others.
  */
 import { setFlagsFromString } from "node:v8";
+import type { WasmEngine } from "../../../compiler/target.ts";
 import { CpuError } from "./cpuError.ts";
-import { compiles } from "./probe.ts";
+import { compiles, fusesMultiplyAdd } from "./probe.ts";
 
-let known: { readonly relaxedSimd: boolean } | undefined;
+interface EngineFlag {
+  readonly flag: string;
+  /** Versions of V8, inclusive. Node.js 20 has 11, 22 has 12, 24 has 13, 26 has 14. */
+  readonly since?: number;
+  readonly until?: number;
+}
+
+const flags: readonly EngineFlag[] = [
+  // All kernels go through the optimizing compiler at once: the baseline compiler's code runs at a fraction of the speed.
+  { flag: "--no-liftoff" },
+  { flag: "--no-wasm-lazy-compilation" },
+  // Kernels are unrolled as far as registers go; the engine's own unrolling makes them spill, at half the speed.
+  { flag: "--no-wasm-loop-unrolling" },
+  // It guesses from what the baseline compiler has seen, and ends the process where that has seen nothing.
+  { flag: "--no-wasm-deopt", since: 13 },
+  { flag: "--experimental-wasm-relaxed-simd", until: 11 },
+];
+
+/** Joins vectors side by side; tried with these versions, on x64 with AVX2 only. */
+const joining: EngineFlag = { flag: "--experimental-wasm-revectorize", since: 13, until: 14 };
+
+/** The first version whose compiler keeps the order of what it is given. */
+const keepsOrderSince = 13;
+
+let known: WasmEngine | undefined;
 
 /** Sets the engine up and says what it has. Throws a `CpuError` (`no-simd`) where there is no WebAssembly SIMD at all. */
-export function prepareEngine(): { readonly relaxedSimd: boolean } {
+export function prepareEngine(): WasmEngine {
   if (known) return known;
   if (!compiles({ relaxedSimd: false }))
     throw new CpuError(
@@ -19,17 +44,14 @@ export function prepareEngine(): { readonly relaxedSimd: boolean } {
       "this JavaScript engine has no WebAssembly SIMD with shared memory",
       "Use Node.js 20.19 or later on a processor with SSE4.1 or NEON, or --device gpu.",
     );
-  // All kernels go through the optimizing compiler at once: the baseline compiler's code runs at a fraction of the speed.
-  setFlagsFromString("--no-liftoff");
-  setFlagsFromString("--no-wasm-lazy-compilation");
-  // Kernels are unrolled as far as registers go; the engine's own unrolling makes them spill, at half the speed.
-  setFlagsFromString("--no-wasm-loop-unrolling");
-  let relaxedSimd = compiles({ relaxedSimd: true });
-  if (!relaxedSimd) {
-    // Node.js 20 has relaxed SIMD behind a flag.
-    setFlagsFromString("--experimental-wasm-relaxed-simd");
-    relaxedSimd = compiles({ relaxedSimd: true });
-  }
-  known = { relaxedSimd };
+  const version = Number.parseInt(process.versions.v8, 10);
+  const isThere = ({ since = 0, until = Infinity }: EngineFlag): boolean => since <= version && version <= until;
+  for (const flag of flags.filter(isThere)) setFlagsFromString(flag.flag);
+  const relaxedSimd = compiles({ relaxedSimd: true });
+  const keepsOrder = version >= keepsOrderSince;
+  // Processors that fuse a multiplication with an addition have vectors of 256 bits.
+  const joinsVectors = isThere(joining) && process.arch === "x64" && relaxedSimd && fusesMultiplyAdd();
+  if (joinsVectors) setFlagsFromString(joining.flag);
+  known = { relaxedSimd, keepsOrder, joinsVectors };
   return known;
 }

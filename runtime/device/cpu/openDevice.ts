@@ -5,6 +5,7 @@
  * `CpuError`. What holds: results are the same bits for any number of threads; closing the device ends its threads.
  */
 import type { RunnablePlan } from "../../../compiler/plan/plan.ts";
+import type { WasmEngine } from "../../../compiler/target.ts";
 import type { Device, GivenBuffers } from "../device.ts";
 import { startCallingThread } from "./callingThread.ts";
 import { CpuError } from "./cpuError.ts";
@@ -39,7 +40,7 @@ export interface CpuHost {
   /** How many threads it runs at a time. */
   readonly processors: number;
   readonly memoryBytes: number;
-  readonly relaxedSimd: boolean;
+  readonly simd: WasmEngine;
   /** Whether memory can be shared, and how to have it where it can not. */
   readonly sharedMemory: { readonly works: boolean; readonly remedy: string };
   readonly startThread: StartThread;
@@ -49,7 +50,7 @@ const mostThreads = 256;
 
 /** Throws a `CpuError` (`refused`) for options that the host does not have. */
 export function openDevice(host: CpuHost, options: CpuOptions): CpuDevice {
-  const { relaxedSimd, engine, memoryBytes } = host;
+  const { simd, engine, memoryBytes } = host;
   const { threads, sharedMemory } = chooseThreads(host, options);
   const pool = startThreads(threads, sharedMemory ? host.startThread : startCallingThread);
   const driver = sharedMemory ? webAssembly.compile(makeDriver()) : Promise.resolve(undefined);
@@ -61,10 +62,10 @@ export function openDevice(host: CpuHost, options: CpuOptions): CpuDevice {
     description: {
       kind: "cpu",
       name: `WebAssembly SIMD on ${threads} ${threads === 1 ? "thread" : "threads"}`,
-      driver: `${engine}${relaxedSimd ? ", relaxed SIMD" : ""}`,
+      driver: [engine, ...simdNames(simd)].join(", "),
       software: false,
     },
-    target: { kind: "wasm", relaxedSimd, ...(sharedMemory ? {} : { unsharedMemory: true }) },
+    target: { kind: "wasm", ...simd, ...(sharedMemory ? {} : { unsharedMemory: true }) },
     requirements: (plan) => memoryRequirements(plan, threads, memoryBytes),
     roomFor: memories.roomFor,
     prepare: (part) => void (part instanceof Uint8Array && modules.compile(part)),
@@ -72,6 +73,10 @@ export function openDevice(host: CpuHost, options: CpuOptions): CpuDevice {
       openSession({ number: sessions++, pool, sharedMemory, memoryBytes, memories, modules, driver }, plan, given),
     close: () => pool.close(),
   };
+}
+
+function simdNames({ relaxedSimd, joinsVectors = false }: WasmEngine): string[] {
+  return [...(relaxedSimd ? ["relaxed SIMD"] : []), ...(joinsVectors ? ["vectors of 256 bits"] : [])];
 }
 
 function chooseThreads(host: CpuHost, options: CpuOptions): { threads: number; sharedMemory: boolean } {

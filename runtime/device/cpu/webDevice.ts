@@ -27,7 +27,7 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
       processors: hardwareConcurrency,
       // A browser does not tell.
       memoryBytes: Infinity,
-      relaxedSimd: compiles({ relaxedSimd: true, unsharedMemory: true }),
+      simd: { relaxedSimd: compiles({ relaxedSimd: true, unsharedMemory: true }) },
       sharedMemory: {
         works: crossOriginIsolated && compiles({ relaxedSimd: false }),
         remedy:
