@@ -44,7 +44,7 @@ function readStagedOperand({
 /** A schedule from JSON; undefined where it is none. */
 export function readSchedule(value: unknown): Schedule | undefined {
   if (!isRecord(value)) return undefined;
-  const { lanes, vector, order, broadcast, roll, skip, rounds } = value;
+  const { lanes, vector, order, broadcast, roll, skip, rounds, sumsInScratch } = value;
   const [grid, threads, loops] = [value["grid"], value["threads"], value["loops"]].map((list) =>
     readList(list, readStep),
   );
@@ -62,6 +62,7 @@ export function readSchedule(value: unknown): Schedule | undefined {
     ...(typeof vector === "string" ? { vector } : {}),
     ...(roll === true ? { roll } : {}),
     ...(skip === true ? { skip } : {}),
+    ...(sumsInScratch === true ? { sumsInScratch } : {}),
     ...(rounds === true ? { rounds } : {}),
   };
 }
@@ -96,7 +97,7 @@ const rules: { readonly [K in Target["kind"]]: readonly Rule[] } = {
     (schedule, kernel) => !kernel.inPlace || isEven(schedule, kernel),
   ],
   wgsl: [
-    ({ vector, stage, skip }) => vector === undefined && stage.length === 0 && !skip,
+    ({ vector, stage, skip, sumsInScratch }) => vector === undefined && stage.length === 0 && !skip && !sumsInScratch,
     ({ lanes }, _, target) => target.kind === "wgsl" && lanes <= target.maximumInvocations,
     ({ lanes, broadcast }, { inPlace }, target) =>
       !broadcast ||

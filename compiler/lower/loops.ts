@@ -3,7 +3,7 @@ import { add, clamp, divide, type Index, index, multiply, remainder } from "../n
 import { identityOf } from "../value.ts";
 import { advance, type Cut, digits, type Starts } from "./axes.ts";
 import type { Emitter } from "./emitter.ts";
-import { accumulatorNames, type Lowering, total } from "./lowering.ts";
+import { accumulatorNames, type Lowering, type Point, total } from "./lowering.ts";
 import { emitOutputs } from "./outputs.ts";
 import { emitProducts } from "./products.ts";
 import { usefulTurns } from "./skips.ts";
@@ -107,7 +107,7 @@ function emitStages(lowering: Lowering, starts: Starts, depth: number): void {
 
 /** Accumulates in registers: declare, reduce, finish. `depth` loops are open. */
 function emitTile(lowering: Lowering, starts: Starts, depth: number): void {
-  const { kernel, emitter, axes } = lowering;
+  const { kernel, emitter, axes, schedule } = lowering;
   if (kernel.accumulators.length === 0) return emitOutputs(lowering, starts, []);
   const names = accumulatorNames(lowering);
   names.forEach((name, i) => {
@@ -116,7 +116,40 @@ function emitTile(lowering: Lowering, starts: Starts, depth: number): void {
   });
   // Stages at this depth were emitted by the caller's loops already.
   emitInnerLoops(lowering, starts, depth, axes.loops.length, (inner) => emitProducts(lowering, inner, names));
-  finishTile(lowering, starts, names);
+  finishTile(lowering, starts, schedule.sumsInScratch ? throughScratch(lowering, names) : names);
+}
+
+/** Which number each sum of a tile has in memory: neighbours along the lanes follow one another. */
+function placesOfSums({ kernel, axes, schedule, domainPoints }: Lowering): number[] {
+  const order = axes.domain.toSorted((a, b) => Number(a === schedule.vector) - Number(b === schedule.vector));
+  const startAlong = (point: Point, axis: string): number => point.places.get(axis)?.start ?? 0;
+  const sorted = domainPoints.toSorted((p, q) =>
+    order.reduce((found, axis) => found || startAlong(p, axis) - startAlong(q, axis), 0),
+  );
+  const placeOf = new Map(sorted.map((point, place) => [point, place]));
+  return domainPoints.flatMap((point) =>
+    kernel.accumulators.map((_, a) => a * domainPoints.length + (placeOf.get(point) ?? 0)),
+  );
+}
+
+/** Stores the sums and gives the names under which they come back. */
+function throughScratch(lowering: Lowering, names: readonly string[]): string[] {
+  const { emitter, schedule, scratch } = lowering;
+  const width = schedule.vector ? schedule.lanes : 1;
+  const buffer = emitter.name("sums");
+  scratch.push({ name: buffer, length: names.length * width });
+  const sums = placesOfSums(lowering).map((place, i) => ({
+    place,
+    name: names[i] ?? "",
+    index: add(width > 1 ? lowering.lane : index(0), place * width),
+  }));
+  for (const { name, index: at } of sums.toSorted((a, b) => a.place - b.place))
+    emitter.push({ kind: "store", buffer, index: at, value: { kind: "reference", name } });
+  return sums.map(({ index: at }) => {
+    const name = emitter.name("total");
+    emitter.push({ kind: "let", name, value: { kind: "load", buffer, index: at } });
+    return name;
+  });
 }
 
 /** The same where what is staged at `from` was emitted already. */
@@ -162,9 +195,10 @@ function emitWithMemory(lowering: Lowering, starts: Starts, firstReduction: numb
   const buffer = emitter.name("partial");
   scratch.push({ name: buffer, length: total(inner) * perTile * width });
   const laneHere = width > 1 ? lowering.lane : index(0);
+  const places = placesOfSums(lowering);
   const cell = (counters: readonly Index[], number: number): Index => {
     const tile = counters.reduce((flat, counter, i) => add(multiply(flat, inner[i]?.count ?? 1), counter), index(0));
-    return add(multiply(add(multiply(tile, perTile), number), width), laneHere);
+    return add(multiply(add(multiply(tile, perTile), places[number] ?? 0), width), laneHere);
   };
   const identities = Array.from({ length: perTile }, (_, i) =>
     identityOf(kernel.accumulators[i % kernel.accumulators.length]?.operator ?? "add"),

@@ -49,6 +49,8 @@ export interface Schedule {
   readonly roll?: boolean;
   /** Turns of a reduction loop that would only add zeros are left out (WebAssembly: all lanes turn alike). */
   readonly skip?: boolean;
+  /** Sums go through scratch, side by side along the lanes: there an engine finds the vectors that it joins (WebAssembly). */
+  readonly sumsInScratch?: boolean;
 }
 
 export const axisName = {
@@ -70,6 +72,7 @@ export function printSchedule(schedule: Schedule): string {
     schedule.broadcast ? "broadcast" : "",
     schedule.roll ? "roll" : "",
     schedule.skip ? "skip" : "",
+    schedule.sumsInScratch ? "sums in scratch" : "",
   ];
   return parts.filter((part) => part !== "").join(" | ");
 }

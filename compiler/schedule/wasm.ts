@@ -8,7 +8,7 @@
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { Index } from "../nest/integer.ts";
 import type { WasmEngine } from "../target.ts";
-import { type Analysis, analyse, type Axis, extentOf, windowStep } from "./analysis.ts";
+import { type Analysis, analyse, type Axis, extentOf, strideAlong, windowStep } from "./analysis.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 import { ceilDivide, chooseLanes, type Lanes, lanes } from "./wasmLanes.ts";
 import { isSkippable } from "./wasmPadding.ts";
@@ -228,7 +228,14 @@ function scheduleReduction(
     ...inner.map((axis) => ({ axis: axis.name, step: unroll.get(axis.name) ?? 1 })),
   ];
   const stages = chooseStages(analysis, grid, loops, outer.length, chosen?.turned);
-  return { ...finish(vector, grid, loops, stages), skip: true };
+  const isHidden = tile.isJoined && vector !== undefined && !storesVectors(analysis, vector);
+  return { ...finish(vector, grid, loops, stages), skip: true, ...(isHidden ? { sumsInScratch: true } : {}) };
+}
+
+/** Whether vectors are stored one after another, with nothing loaded between them: what all lanes share comes before. */
+function storesVectors({ accesses }: Analysis, vector: string): boolean {
+  const outputs = accesses.filter(({ kind }) => kind !== "body");
+  return outputs.every((access) => strideAlong(access, vector) === (access.kind === "store" ? 1 : 0));
 }
 
 /** `chunks`: the grid cuts the first axis into so many parts, and no other. */

@@ -14,6 +14,8 @@ export interface Tile {
   readonly steps: ReadonlyMap<string, number>;
   /** Products of one reduction step. */
   readonly products: number;
+  /** It has vectors side by side, which the engine joins. */
+  readonly isJoined: boolean;
   /** Instructions for four elements of all that the kernel goes through. */
   readonly cost: number;
 }
@@ -135,7 +137,7 @@ export function chooseTile(
     .map((axis) => sidesOf(kernel, analysis, axis, axis.name === chosen?.axis ? vectors : single));
   const ofLanes = sides.find(([first]) => first?.axis === chosen?.axis)?.[0];
   const smallest = ofLanes ? [ofLanes] : [];
-  let best: Tile = { steps: stepsOf(smallest), products: 1, cost: Infinity };
+  let best: Tile = { steps: stepsOf(smallest), products: 1, isJoined: false, cost: Infinity };
   const others: Tile[] = [];
   const consider = (choice: readonly Side[]): void => {
     const products = choice.reduce((product, { count }) => product * count, kernel.accumulators.length);
@@ -145,7 +147,10 @@ export function chooseTile(
     const all = choice.some(({ axis }) => axis === ofLanes?.axis) ? choice : [...choice, ...smallest];
     const waste = all.reduce((product, side) => product * side.waste, 1);
     // Two loads issue with two products; a short body pays for its loop.
-    const tile = { steps: stepsOf(choice), products, cost: ((loads.cost + products + 3) / products) * waste };
+    const isJoined = choice.some(
+      ({ axis, step }) => axis === chosen?.axis && step >= lanes * vectors.joined && vectors.joined > 1,
+    );
+    const tile = { steps: stepsOf(choice), products, isJoined, cost: ((loads.cost + products + 3) / products) * waste };
     others.push(tile);
     if (tile.cost < best.cost - 1e-9 || (tile.cost < best.cost + 1e-9 && products > best.products)) best = tile;
   };
