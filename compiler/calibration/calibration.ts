@@ -57,7 +57,8 @@ const copied = { memory: 2 ** 26, cache: 2 ** 21 } as const;
 export function calibrationFor(target: Target): Calibration {
   const lanes = target.kind === "wasm" ? 4 : Math.min(64, target.maximumInvocations);
   const widths = target.kind === "wasm" ? [1] : [1, 4, 16];
-  const peaks = chainShapes.map((shape) => chainNest(shape, lanes));
+  const vectors = target.kind === "wasm" && target.joinsVectors ? 2 : 1;
+  const peaks = chainShapes.map((shape) => chainNest(shape, lanes, vectors));
   const copies = (["memory", "cache"] as const).flatMap((kind) =>
     widths.map((width) => ({ kind, ...copyNest(kind, lanes, width) })),
   );
@@ -85,46 +86,71 @@ export function calibrationFor(target: Target): Calibration {
 
 const reference = (name: string): Expression => ({ kind: "reference", name });
 
-/** `a = a·factor + 1` in each chain, again and again: with a factor of a half it tends to two. */
-function chainNest({ chains, unrolled }: ChainShape, lanes: number): { nest: LoopNest; operations: number } {
+/** One vector of a chain. */
+interface ChainVector {
+  readonly vector: number;
+  readonly chain: number;
+  readonly name: string;
+}
+
+/** `a = a·factor + 1` in each chain, again and again: with a factor of a half it tends to two. `vectors` lie side by side in each. */
+function chainNest(
+  { chains, unrolled }: ChainShape,
+  lanes: number,
+  vectors: number,
+): { nest: LoopNest; operations: number } {
   const workgroups = Math.max(64, 1024 / lanes);
-  const turns = Math.ceil(multiplyAdds / (workgroups * lanes * chains * unrolled));
+  const turns = Math.ceil(multiplyAdds / (workgroups * lanes * chains * vectors * unrolled));
   const lane = index(variable(laneName, lanes));
-  const place = add(multiply(index(variable(workgroupName, workgroups)), lanes), lane);
-  const names = Array.from({ length: chains }, (_, i) => `chain${i}`);
-  const step = (name: string): Statement => ({
+  const places = Array.from({ length: vectors }, (_, vector) =>
+    add(multiply(index(variable(workgroupName, workgroups)), lanes * vectors), lane, vector * lanes),
+  );
+  const all = Array.from({ length: chains * vectors }, (_, i): ChainVector => {
+    const [chain, vector] = [Math.floor(i / vectors), i % vectors];
+    return { chain, vector, name: `chain${chain}_${vector}` };
+  });
+  const step = ({ name, vector }: ChainVector): Statement => ({
     kind: "assign",
     name,
-    value: { kind: "multiplyAdd", a: reference(name), b: reference("factor"), c: reference("one") },
+    value: { kind: "multiplyAdd", a: reference(name), b: reference(`factor${vector}`), c: reference(`one${vector}`) },
   });
-  const half: Expression = { kind: "constant", value: 0.5 };
-  const input: Expression = { kind: "load", buffer: `input${chains}`, index: place };
+  const begin = ({ name, vector, chain: value }: ChainVector): Statement => ({
+    kind: "variable",
+    name,
+    initial: { kind: "binary", operator: "add", left: reference(`one${vector}`), right: { kind: "constant", value } },
+  });
   const body: Statement[] = [
-    { kind: "let", name: "one", value: input },
-    {
-      kind: "let",
-      name: "factor",
-      value: { kind: "binary", operator: "multiply", left: reference("one"), right: half },
-    },
-    ...names.map((name, i): Statement => ({
-      kind: "variable",
-      name,
-      initial: { kind: "binary", operator: "add", left: reference("one"), right: { kind: "constant", value: i } },
-    })),
+    ...places.flatMap((at, vector): Statement[] => [
+      { kind: "let", name: `one${vector}`, value: { kind: "load", buffer: `input${chains}`, index: at } },
+      {
+        kind: "let",
+        name: `factor${vector}`,
+        value: {
+          kind: "binary",
+          operator: "multiply",
+          left: reference(`one${vector}`),
+          right: { kind: "constant", value: 0.5 },
+        },
+      },
+    ]),
+    ...all.map(begin),
     {
       kind: "loop",
       variable: variable("turn", turns),
       count: turns,
-      body: Array.from({ length: unrolled }, () => names.map(step)).flat(),
+      body: Array.from({ length: unrolled }, () => all.map(step)).flat(),
     },
-    {
+    ...places.map((at, vector): Statement => ({
       kind: "store",
       buffer: `output${chains}`,
-      index: place,
-      value: names.map(reference).reduce((left, right) => ({ kind: "binary", operator: "add", left, right })),
-    },
+      index: at,
+      value: all
+        .filter((of) => of.vector === vector)
+        .map(({ name }) => reference(name))
+        .reduce((left, right) => ({ kind: "binary", operator: "add", left, right })),
+    })),
   ];
-  const length = workgroups * lanes;
+  const length = workgroups * lanes * vectors;
   const nest: LoopNest = {
     name: `multiply-adds in ${chains} chains by ${unrolled}`,
     header: ["measures the device's multiply-adds"],

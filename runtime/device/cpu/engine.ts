@@ -1,22 +1,14 @@
 /**
  * The JavaScript engine of Node.js: what it can do, and how to have it compile well from the start.
  *
- * In: nothing. Out: what it makes of SIMD. What holds: V8's flags are of the process, so threads started later have them too;
- * only flags that its version has are set, as it complains of others.
+ * In: nothing. Out: what it makes of SIMD. What holds: V8's flags are of the process, so threads started later have them too.
  */
-import { setFlagsFromString } from "node:v8";
 import type { WasmEngine } from "../../../compiler/target.ts";
+import { isForThisVersion, setV8Flags, type V8Flag, v8Version } from "../../v8Flags.ts";
 import { CpuError } from "./cpuError.ts";
 import { compiles, fusesMultiplyAdd } from "./probe.ts";
 
-interface EngineFlag {
-  readonly flag: string;
-  /** Versions of V8, inclusive. Node.js 20 has 11, 22 has 12, 24 has 13, 26 has 14. */
-  readonly since?: number;
-  readonly until?: number;
-}
-
-const flags: readonly EngineFlag[] = [
+const flags: readonly V8Flag[] = [
   // All kernels go through the optimizing compiler at once: the baseline compiler's code runs at a fraction of the speed.
   { flag: "--no-liftoff" },
   { flag: "--no-wasm-lazy-compilation" },
@@ -27,8 +19,8 @@ const flags: readonly EngineFlag[] = [
   { flag: "--experimental-wasm-relaxed-simd", until: 11 },
 ];
 
-/** Joins vectors side by side; tried with these versions, on x64 with AVX2 only. */
-const joining: EngineFlag = { flag: "--experimental-wasm-revectorize", since: 13, until: 14 };
+/** Joins vectors side by side, on x64 with AVX2. Later versions may do without the flag: they are to be tried first. */
+const joining: V8Flag = { flag: "--experimental-wasm-revectorize", since: 13, until: 14 };
 
 /** The first version whose compiler keeps the order of what it is given. */
 const keepsOrderSince = 13;
@@ -44,14 +36,11 @@ export function prepareEngine(): WasmEngine {
       "this JavaScript engine has no WebAssembly SIMD with shared memory",
       "Use Node.js 20.19 or later on a processor with SSE4.1 or NEON, or --device gpu.",
     );
-  const version = Number.parseInt(process.versions.v8, 10);
-  const isThere = ({ since = 0, until = Infinity }: EngineFlag): boolean => since <= version && version <= until;
-  for (const flag of flags.filter(isThere)) setFlagsFromString(flag.flag);
+  setV8Flags(flags);
   const relaxedSimd = compiles({ relaxedSimd: true });
-  const keepsOrder = version >= keepsOrderSince;
   // Processors that fuse a multiplication with an addition have vectors of 256 bits.
-  const joinsVectors = isThere(joining) && process.arch === "x64" && relaxedSimd && fusesMultiplyAdd();
-  if (joinsVectors) setFlagsFromString(joining.flag);
-  known = { relaxedSimd, keepsOrder, joinsVectors };
+  const joinsVectors = process.arch === "x64" && isForThisVersion(joining) && relaxedSimd && fusesMultiplyAdd();
+  if (joinsVectors) setV8Flags([joining]);
+  known = { relaxedSimd, keepsOrder: v8Version >= keepsOrderSince, joinsVectors };
   return known;
 }
