@@ -107,7 +107,7 @@ function emitStages(lowering: Lowering, starts: Starts, depth: number): void {
 
 /** Accumulates in registers: declare, reduce, finish. `depth` loops are open. */
 function emitTile(lowering: Lowering, starts: Starts, depth: number): void {
-  const { kernel, emitter, axes, schedule } = lowering;
+  const { kernel, emitter, axes } = lowering;
   if (kernel.accumulators.length === 0) return emitOutputs(lowering, starts, []);
   const names = accumulatorNames(lowering);
   names.forEach((name, i) => {
@@ -116,7 +116,7 @@ function emitTile(lowering: Lowering, starts: Starts, depth: number): void {
   });
   // Stages at this depth were emitted by the caller's loops already.
   emitInnerLoops(lowering, starts, depth, axes.loops.length, (inner) => emitProducts(lowering, inner, names));
-  finishTile(lowering, starts, schedule.sumsInScratch ? throughScratch(lowering, names) : names);
+  finishTile(lowering, starts, names);
 }
 
 /** Which number each sum of a tile has in memory: neighbours along the lanes follow one another. */
@@ -183,7 +183,7 @@ function finishTile(lowering: Lowering, starts: Starts, names: readonly string[]
       if (concerned.length > 0) emitter.push({ kind: "reduceLanes", operator, names: concerned });
     }
   }
-  emitOutputs(lowering, starts, names);
+  emitOutputs(lowering, starts, schedule.sumsInScratch ? throughScratch(lowering, names) : names);
 }
 
 /** Accumulators in scratch: reduction loops run outside of domain loops, one pass a reduction step over all tiles. */

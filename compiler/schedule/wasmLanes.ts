@@ -8,6 +8,7 @@
 import type { Kernel } from "../fusion/kernel.ts";
 import { factorOf, index, variablesOf } from "../nest/integer.ts";
 import { type Access, type Analysis, type Axis, strideAlong, windowStep } from "./analysis.ts";
+import type { WasmEngine } from "../target.ts";
 import { type AxisStep, axisName } from "./schedule.ts";
 import { paddingWaste } from "./wasmPadding.ts";
 import { chunkExtent, stagedElements, type Turned, turnedFor } from "./wasmStages.ts";
@@ -50,6 +51,8 @@ const comparisonCost = 56;
 const operationCost = 0.1;
 /** Where the first estimates are so near to the best, those of the tiles of registers decide. */
 const nearlyBest = 1.5;
+/** By how much more what an engine joins may be better than the first estimate. */
+const joinedGain = 2;
 
 function copyingCost(analysis: Analysis, grid: Grid, turned: Turned): number {
   const steps = analysis.axes.reduce((product, axis) => product * chunkExtent(grid, axis), 1);
@@ -129,14 +132,16 @@ interface Wanted {
   /** 0 is the cheapest; others for tuning. */
   readonly rank: number;
   readonly grid?: Grid | undefined;
+  readonly engine: WasmEngine;
   /** What the best tile of registers takes. */
   readonly tileCost?: (choice: Lanes | undefined) => number;
 }
 
 /** How the lanes lie; undefined: one element after another. */
-export function chooseLanes(kernel: Kernel, analysis: Analysis, { rank, grid, tileCost }: Wanted): Lanes | undefined {
+export function chooseLanes(kernel: Kernel, analysis: Analysis, wanted: Wanted): Lanes | undefined {
+  const { rank, grid, engine, tileCost } = wanted;
   const ranked = byCost(waysOf(kernel, analysis, grid), ({ cost }) => cost);
-  const most = nearlyBest * (ranked[0]?.cost ?? 0);
+  const most = nearlyBest * (engine.joinsVectors ? joinedGain : 1) * (ranked[0]?.cost ?? 0);
   const near = ranked.filter(({ cost }) => cost <= most);
   const decided =
     tileCost && near.length > 1 ? byCost(near, ({ choice, beside, steps }) => steps * tileCost(choice) + beside) : near;

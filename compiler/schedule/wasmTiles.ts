@@ -24,6 +24,8 @@ const vectorRegisters = 15;
 /** Where a step does not divide its axis, places are clamped: beside what is done twice, more arithmetic. */
 const unevenCost = 1.05;
 const mostSteps = 12;
+/** What joins vectors takes more than its instructions say. */
+const joinedCost = 1.15;
 
 /** What one accumulator along an axis stands for: the elements of a vector or one; and how many such an instruction takes. */
 interface Unit {
@@ -37,8 +39,9 @@ const single: Unit = { elements: 1, joined: 1 };
 interface Side {
   readonly axis: string;
   readonly step: number;
-  /** Accumulators along it. */
+  /** Accumulators along it: of so many elements or vectors, some of which instructions take together. */
   readonly count: number;
+  readonly units: number;
   /** How many times as much as is needed it computes: where it does not divide the axis, and in padding. */
   readonly waste: number;
 }
@@ -55,7 +58,7 @@ function sidesOf(kernel: Kernel, analysis: Analysis, axis: Axis, unit: Unit): Si
       const count = ceilDivide(whole, joined) + units - whole;
       const overlap = (ceilDivide(axis.extent, step) * units * elements) / axis.extent;
       const waste = overlap * (overlap > 1 ? unevenCost : 1) * paddingWaste(analysis.accesses, axis, step);
-      return { axis: axis.name, step, count, waste };
+      return { axis: axis.name, step, count, units, waste };
     });
 }
 
@@ -141,6 +144,7 @@ export function chooseTile(
   const others: Tile[] = [];
   const consider = (choice: readonly Side[]): void => {
     const products = choice.reduce((product, { count }) => product * count, kernel.accumulators.length);
+    const units = choice.reduce((product, side) => product * side.units, kernel.accumulators.length);
     const loads = loadsOf(body, choice);
     // V8 loads everything that one step multiplies before it multiplies: all of it lives in registers at once.
     if (products + loads.values > vectorRegisters) return;
@@ -150,7 +154,8 @@ export function chooseTile(
     const isJoined = choice.some(
       ({ axis, step }) => axis === chosen?.axis && step >= lanes * vectors.joined && vectors.joined > 1,
     );
-    const tile = { steps: stepsOf(choice), products, isJoined, cost: ((loads.cost + products + 3) / products) * waste };
+    const cost = ((loads.cost + products + 3) / units) * waste * (isJoined ? joinedCost : 1);
+    const tile = { steps: stepsOf(choice), products, isJoined, cost };
     others.push(tile);
     if (tile.cost < best.cost - 1e-9 || (tile.cost < best.cost + 1e-9 && products > best.products)) best = tile;
   };

@@ -86,7 +86,7 @@ describe("a nest that another calls twice", () => {
 
   it.each([true, false])("is a function of the module (relaxed SIMD: %s)", async (relaxedSimd) => {
     const given = buffers();
-    await runNest(caller, given, relaxedSimd);
+    await runNest(caller, given, { relaxedSimd });
     expect([...given.out]).toEqual(expected);
   });
 

@@ -6,11 +6,10 @@ import { printNest } from "../../compiler/nest/printNest.ts";
 import { randomIntegers, randomNest, randomNestBuffers } from "./nestFuzz.ts";
 import { samples } from "./nestSamples.ts";
 import { withLanes } from "./wasmForms.ts";
-import { hasRelaxedSimd, runNest } from "./wasmSupport.ts";
+import { engines, runNest } from "./wasmSupport.ts";
 
 /** Lanes of these meet, or share a subgroup: they are tried as they are, or not at all. */
 const meeting = new Set(["broadcast", "oneSum", "sumsOver64", "sumsOver50", "transposed"]);
-const relaxed = hasRelaxedSimd();
 
 function compare(nest: LoopNest, expected: ArrayLike<number>, actual: ArrayLike<number>, tolerance: number): void {
   expect(actual.length).toBe(expected.length);
@@ -29,33 +28,42 @@ describe("WebAssembly kernels do what the interpreter does", () => {
       const sample = samples[name]?.();
       if (!sample) throw new Error(`no sample ${name}`);
       const nest = withLanes(sample.nest, sample.nest.lanes % lanes === 0 ? lanes : 1);
-      const [expected, actual] = [sample.buffers(), sample.buffers()];
+      const expected = sample.buffers();
       interpretNest(sample.nest, expected);
-      await runNest(nest, actual, relaxed);
-      for (const { name: buffer } of nest.bindings)
-        compare(nest, expected[buffer] ?? [], actual[buffer] ?? [], sample.tolerance);
+      for (const engine of engines) {
+        const actual = sample.buffers();
+        await runNest(nest, actual, engine);
+        for (const { name: buffer } of nest.bindings)
+          compare(nest, expected[buffer] ?? [], actual[buffer] ?? [], sample.tolerance);
+      }
     },
   );
 
   it.each([4, 1])("random nests in lanes of %i, to the bit", async (lanes) => {
     for (let seed = 1; seed <= 150; seed++) {
       const nest = randomNest(seed);
-      const [expected, actual] = [randomNestBuffers(), randomNestBuffers()];
+      const expected = randomNestBuffers();
       interpretNest(nest, expected);
       const form = withLanes(nest, lanes);
-      await runNest(form, actual, relaxed);
-      for (const name of ["a", "b"] as const) compare(form, expected[name], actual[name], 0);
+      for (const engine of engines) {
+        const actual = randomNestBuffers();
+        await runNest(form, actual, engine);
+        for (const name of ["a", "b"] as const) compare(form, expected[name], actual[name], 0);
+      }
     }
   });
 
   it.each([4, 1])("random integers in lanes of %i", async (lanes) => {
     for (let seed = 1; seed <= 150; seed++) {
       const nest = randomIntegers(seed);
-      const [expected, actual] = [new Float32Array(2560), new Float32Array(2560)];
+      const expected = new Float32Array(2560);
       interpretNest(nest, { out: expected });
       const form = withLanes(nest, lanes);
-      await runNest(form, { out: actual }, relaxed);
-      compare(form, expected, actual, 0);
+      for (const engine of engines) {
+        const actual = new Float32Array(2560);
+        await runNest(form, { out: actual }, engine);
+        compare(form, expected, actual, 0);
+      }
     }
   });
 });

@@ -1,11 +1,13 @@
 /** Where the lanes of WebAssembly lie, by what the shapes of a convolution ask for. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { cutAxes } from "../../compiler/lower/axes.ts";
 import { isLegal } from "../../compiler/lower/legalSchedule.ts";
 import { shareInside } from "../../compiler/nest/inside.ts";
 import { add, index, multiply, variable } from "../../compiler/nest/integer.ts";
 import { backendFor } from "../../compiler/schedule/backends.ts";
 import type { Schedule } from "../../compiler/schedule/schedule.ts";
+import type { Target } from "../../compiler/target.ts";
 import { targets } from "../support/targets.ts";
 import { subjectsOf } from "../support/tuningSubjects.ts";
 
@@ -13,11 +15,11 @@ const programOf = (layers: string, batch = 64): string =>
   `model M {\ninput 3@32x32\n${layers}\nfc 10\n}\ntrain {\ndata shapes\nbatch ${batch}\n}`;
 
 /** The default schedules of a training step on the CPU, by kernel. */
-function schedulesOf(layers: string, batch = 64): Map<string, Schedule> {
+function schedulesOf(layers: string, batch = 64, target: Target = targets.wasm): Map<string, Schedule> {
   return new Map(
-    subjectsOf(programOf(layers, batch), targets.wasm).map(({ name, kernel, tensors, chunks }) => [
+    subjectsOf(programOf(layers, batch), target).map(({ name, kernel, tensors, chunks }) => [
       name,
-      backendFor(targets.wasm).schedule(kernel, tensors, targets.wasm, chunks),
+      backendFor(target).schedule(kernel, tensors, target, chunks),
     ]),
   );
 }
@@ -45,6 +47,36 @@ describe("LeNet's second convolution, with ten columns and sixteen channels", ()
 
   test("the first one lies along its columns, which are whole vectors already", () => {
     expect(found.get("conv1 (line 3)")).toMatchObject({ vector: "d3", stage: [] });
+  });
+});
+
+describe("where an engine joins vectors", () => {
+  const target = targets["an engine that joins vectors"];
+  const layers = "conv 6@5x5 -> bn -> relu -> pool max 2\nconv 16@5x5 -> bn -> relu -> pool max 2\nconv 64@3x3 -> bn";
+  const found = schedulesOf(layers, 64, target);
+  /** Elements of a tile along its lanes, and in all. */
+  const tileOf = (name: string, of: Target): { along: number; elements: number } => {
+    const subject = subjectsOf(programOf(layers), of).find((candidate) => candidate.name === name);
+    if (!subject) throw new Error(`there is no ${name}`);
+    const { kernel, tensors, chunks } = subject;
+    const schedule = backendFor(of).schedule(kernel, tensors, of, chunks);
+    const { tile, domain } = cutAxes(kernel, schedule);
+    return {
+      along: tile.get(schedule.vector ?? "") ?? 1,
+      elements: domain.reduce((product, axis) => product * (tile.get(axis) ?? 1), 1),
+    };
+  };
+
+  test.each(["conv1 (line 3)", "conv2 (line 4)", "conv3 (line 5)"])("tiles of %s have pairs of vectors", (name) => {
+    const joined = tileOf(name, target);
+    expect(joined.along).toBeGreaterThanOrEqual(8);
+    expect(joined.elements).toBeGreaterThanOrEqual(1.5 * tileOf(name, targets.wasm).elements);
+  });
+
+  test("sums that are stored far apart go through scratch, those that are stored as vectors do not", () => {
+    expect(found.get("conv2 (line 4)")).toMatchObject({ vector: "d1", sumsInScratch: true });
+    expect(found.get("conv1 (line 3)")?.sumsInScratch).toBeUndefined();
+    expect([...schedulesOf(layers).values()].some(({ sumsInScratch }) => sumsInScratch)).toBe(false);
   });
 });
 

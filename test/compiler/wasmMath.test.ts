@@ -30,7 +30,7 @@ async function evaluate(
     lanes: options.lanes,
     body: [s.letFloat("a", s.load("x", at)), s.letFloat("b", s.load("y", at)), s.store("out", at, value)],
   });
-  await runNest(nest, { x, y, out }, options.relaxed);
+  await runNest(nest, { x, y, out }, { relaxedSimd: options.relaxed });
   return out;
 }
 

@@ -26,7 +26,7 @@ import type { NestBuffer } from "../../compiler/nest/nestMemory.ts";
 import { fencedPieces } from "../../compiler/print/wasm/fences.ts";
 import { printWasmModule } from "../../compiler/print/wasm/printWasm.ts";
 import * as s from "./nestSamples.ts";
-import { hasRelaxedSimd, runNest } from "./wasmSupport.ts";
+import { engines, runNest } from "./wasmSupport.ts";
 
 const lane = index(variable(laneName, 4));
 const group = (count: number): Index => index(variable(workgroupName, count));
@@ -37,9 +37,9 @@ type Buffers = Record<string, NestBuffer>;
 async function check(nest: LoopNest, make: () => Buffers, tolerance = 0): Promise<Buffers> {
   const [expected, actual] = [make(), make()];
   interpretNest(nest, expected);
-  for (const relaxed of hasRelaxedSimd() ? [true, false] : [false]) {
+  for (const engine of engines) {
     Object.assign(actual, make());
-    await runNest(nest, actual, relaxed);
+    await runNest(nest, actual, engine);
     for (const [name, array] of Object.entries(expected))
       array.forEach((wanted, i) => {
         const got = actual[name]?.[i] ?? NaN;

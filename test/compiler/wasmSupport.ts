@@ -1,12 +1,13 @@
 /** Runs printed WebAssembly kernels in this thread: each binding with slack around it, as devices place them. */
-import { setFlagsFromString } from "node:v8";
 import type { LoopNest } from "../../compiler/nest/loopNest.ts";
 import type { NestBuffer } from "../../compiler/nest/nestMemory.ts";
+import type { WasmEngine } from "../../compiler/target.ts";
+import { prepareEngine } from "../../runtime/device/cpu/engine.ts";
 import { compiles } from "../../runtime/device/cpu/probe.ts";
 import { pageBytes, type WasmMemory, webAssembly } from "../../runtime/device/cpu/webAssembly.ts";
 import { lowestAddress, printWasmModule } from "../../compiler/print/wasm/printWasm.ts";
 
-setFlagsFromString("--experimental-wasm-relaxed-simd");
+prepareEngine();
 
 const slack = 64;
 /** What lies around buffers: a NaN that tests would notice, and that must stay. */
@@ -36,9 +37,9 @@ function layOut(arrays: readonly NestBuffer[], scratchBytes: number): Layout {
 export async function instantiateNest(
   nest: LoopNest,
   buffers: Record<string, NestBuffer>,
-  relaxedSimd: boolean,
+  engine: WasmEngine,
 ): Promise<{ run: () => void; read: () => void; memory: WasmMemory }> {
-  const { modules, kernels, tableLength, scratchBytes } = printWasmModule([nest], { relaxedSimd });
+  const { modules, kernels, tableLength, scratchBytes } = printWasmModule([nest], engine);
   const module = modules[0] ?? new Uint8Array();
   const arrays = nest.bindings.map(({ name }) => {
     const array = buffers[name];
@@ -77,11 +78,16 @@ export async function instantiateNest(
 }
 
 /** Runs a nest; the buffers are changed in place. */
-export async function runNest(nest: LoopNest, buffers: Record<string, NestBuffer>, relaxedSimd = true): Promise<void> {
-  const { run, read } = await instantiateNest(nest, buffers, relaxedSimd);
+export async function runNest(nest: LoopNest, buffers: Record<string, NestBuffer>, engine: WasmEngine): Promise<void> {
+  const { run, read } = await instantiateNest(nest, buffers, engine);
   run();
   read();
 }
+
+/** What code is printed for: engines with and without relaxed SIMD, engines that keep its order and others. */
+export const engines: readonly WasmEngine[] = [true, false]
+  .filter((relaxedSimd) => !relaxedSimd || hasRelaxedSimd())
+  .flatMap((relaxedSimd) => [{ relaxedSimd }, { relaxedSimd, keepsOrder: true }]);
 
 /** True where the engine compiles relaxed SIMD. */
 export function hasRelaxedSimd(): boolean {

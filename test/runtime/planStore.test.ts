@@ -110,6 +110,8 @@ describe("a plan that was kept", () => {
       { ...same, programs: ["evaluateStep"] },
       { ...same, target: { kind: "wasm", relaxedSimd: true } },
       { ...same, target: { kind: "wasm", relaxedSimd: false, unsharedMemory: true } },
+      { ...same, target: { kind: "wasm", relaxedSimd: false, keepsOrder: true } },
+      { ...same, target: { kind: "wasm", relaxedSimd: false, keepsOrder: true, joinsVectors: true } },
     ];
     for (const other of others) expect(await store.find(other)).toBeUndefined();
     expect(await openPlanStore(folder, "two").find(same)).toBeUndefined();

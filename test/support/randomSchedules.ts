@@ -129,7 +129,8 @@ function forWasm(roll: Dice, kernel: Kernel, analysis: Analysis): Schedule {
     .map((axis) => step(tiles, axis));
   const stage = chooseStages(roll, kernel, analysis, loops.length);
   const order = pick(roll, orders, "narrowInnermost");
-  const common = { grid, threads: [], loops, stage, order, broadcast: false, skip: roll(2) === 0 };
+  const words = { skip: roll(2) === 0, sumsInScratch: roll(2) === 0 };
+  const common = { grid, threads: [], loops, stage, order, broadcast: false, ...words };
   return vector === undefined ? { lanes: 1, ...common } : { lanes: wasmLanes, vector, ...common };
 }
 

@@ -1,4 +1,4 @@
-/** Targets that bring out different schedules: lanes of WebAssembly; workgroups with and without subgroups; few bindings. */
+/** Targets that bring out different schedules: lanes of WebAssembly, one vector or two at a time; workgroups with and without subgroups; few bindings. */
 import type { Target } from "../../compiler/target.ts";
 
 const softwareGpu = {
@@ -13,6 +13,7 @@ const softwareGpu = {
 
 export const targets = {
   wasm: { kind: "wasm", relaxedSimd: false },
+  "an engine that joins vectors": { kind: "wasm", relaxedSimd: false, keepsOrder: true, joinsVectors: true },
   "a software GPU": softwareGpu,
   "a software GPU without subgroups": { ...softwareGpu, subgroupSize: 0 },
   "a GPU": { ...softwareGpu, subgroupSize: 32, maximumBindings: 10, software: false },

@@ -9,7 +9,6 @@
  */
 import { InvariantError } from "../../graph/graph.ts";
 import { workgroupName, type LoopNest } from "../../nest/loopNest.ts";
-import type { WasmEngine } from "../../target.ts";
 import { type Analysis, analyse } from "./analysis.ts";
 import { access, createCode, encodeModule, op, type WasmFunction } from "./assembler.ts";
 import { calledBy } from "./calls.ts";
@@ -23,7 +22,11 @@ import { printStatements } from "./statements.ts";
 
 export { lowestAddress } from "./integers.ts";
 
-export interface WasmOptions extends WasmEngine {
+export interface WasmOptions {
+  /** The engine has relaxed SIMD: multiply-adds round once. */
+  readonly relaxedSimd: boolean;
+  /** The engine keeps the order of code; not given: fences keep it. */
+  readonly keepsOrder?: boolean;
   /** The memory is that of one thread; not given: threads share it. */
   readonly unsharedMemory?: boolean;
 }
