@@ -20,7 +20,7 @@ const flags: readonly V8Flag[] = [
 ];
 
 /** Joins vectors side by side, on x64 with AVX2. Later versions may do without the flag: they are to be tried first. */
-const joining: V8Flag = { flag: "--experimental-wasm-revectorize", since: 13, until: 14 };
+const joining: V8Flag = { flag: "--experimental-wasm-revectorize", since: 13, until: 13 };
 
 /** The first version whose compiler keeps the order of what it is given. */
 const keepsOrderSince = 13;
