@@ -42,10 +42,15 @@ export function candidatesForWasm(
   chunks?: number,
 ): Schedule[] {
   const found = new Map<string, Schedule>();
-  for (const variant of variants) {
-    const schedule = scheduleForWasm(kernel, tensors, engine, chunks, { ...defaultVariant, ...variant });
+  const add = (variant: Partial<WasmVariant>, of: WasmEngine): void => {
+    const schedule = scheduleForWasm(kernel, tensors, of, chunks, { ...defaultVariant, ...variant });
     const text = JSON.stringify(schedule);
     if (!found.has(text)) found.set(text, schedule);
-  }
+  };
+  const [first = {}, ...others] = variants;
+  add(first, engine);
+  // What is best without joined vectors may be better than what the model expects of joining.
+  if (engine.joinsVectors) add(first, { ...engine, joinsVectors: false });
+  for (const variant of others) add(variant, engine);
   return [...found.values()].slice(0, mostCandidates);
 }

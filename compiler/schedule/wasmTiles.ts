@@ -27,7 +27,7 @@ const mostSteps = 12;
 /** What joins vectors takes more than its instructions say. */
 const joinedCost = 1.15;
 
-/** What one accumulator along an axis stands for: the elements of a vector or one; and how many such an instruction takes. */
+/** What an axis is counted in: single elements or vectors of some; and how many of these an instruction takes. */
 interface Unit {
   readonly elements: number;
   readonly joined: number;
@@ -39,9 +39,10 @@ const single: Unit = { elements: 1, joined: 1 };
 interface Side {
   readonly axis: string;
   readonly step: number;
-  /** Accumulators along it: of so many elements or vectors, some of which instructions take together. */
-  readonly count: number;
+  /** Elements or vectors along it. */
   readonly units: number;
+  /** Accumulators along it: fewer, where vectors are joined. */
+  readonly count: number;
   /** How many times as much as is needed it computes: where it does not divide the axis, and in padding. */
   readonly waste: number;
 }

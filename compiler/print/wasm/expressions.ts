@@ -169,9 +169,21 @@ function pushCall(
   operands: readonly Expression[],
   isVector: boolean,
 ): void {
-  for (const operand of operands) pushVector(printer, operand);
+  for (const operand of operands) {
+    pushVector(printer, operand);
+    keepApart(printer);
+  }
   op(here(printer), "call", printer.helper(helper));
   if (!isVector) op(here(printer), "f32x4.extract_lane", 0);
+}
+
+/**
+ * V8 13, where it joins vectors, ends the process if half of what it has joined is an argument, which has a register of its own. An
+ * operation between them that changes nothing is not joined, as nothing that is stored follows from it but through the call.
+ */
+function keepApart(printer: KernelPrinter): void {
+  i32x4(here(printer), [0, 0, 0, 0]);
+  op(here(printer), "v128.or");
 }
 
 function pushRandom(
@@ -179,7 +191,10 @@ function pushRandom(
   { counters }: Extract<Expression, { kind: "random" }>,
   isVector: boolean,
 ): void {
-  for (const counter of counters) pushIntegers(printer, printer.analysis.laneForm(counter));
+  for (const counter of counters) {
+    pushIntegers(printer, printer.analysis.laneForm(counter));
+    keepApart(printer);
+  }
   op(here(printer), "call", printer.helper("random"));
   if (!isVector) op(here(printer), "f32x4.extract_lane", 0);
 }
