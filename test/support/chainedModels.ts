@@ -134,7 +134,7 @@ const convolution = fc
     channels: fc.constantFrom(3, 4, 8, 12),
     kernel: fc.constantFrom(1, 2, 3, 5),
     stride: fc.constantFrom(1, 1, 1, 2),
-    after: fc.constantFrom("-> relu", "-> bn -> relu", "-> bn", "-> gelu -> dropout 0.25", ""),
+    after: fc.constantFrom("-> relu", "-> bn -> relu", "-> bn", "-> gelu -> dropout 0.25", "-> tanh", ""),
   })
   .map(({ channels, kernel, stride, after }) => {
     const bias = after.startsWith("-> bn") ? "bias off" : "";
