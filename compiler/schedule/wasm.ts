@@ -124,14 +124,8 @@ function chooseGrid(analysis: Analysis, vector: string | undefined, tile: Readon
 /** Places and taps that are written out one by one: two phases along each axis with three taps each. */
 const mostSingledOut = 36;
 
-function scheduleMap(
-  kernel: Kernel,
-  analysis: Analysis,
-  engine: WasmEngine,
-  variant: WasmVariant,
-  given?: readonly AxisStep[],
-): Schedule {
-  const vector = chooseLanes(kernel, analysis, { rank: variant.vector, grid: given, engine })?.axis;
+function scheduleMap(kernel: Kernel, analysis: Analysis, variant: WasmVariant, given?: readonly AxisStep[]): Schedule {
+  const vector = chooseLanes(kernel, analysis, { rank: variant.vector, grid: given })?.axis;
   const tile = new Map<string, number>();
   for (const axis of analysis.axes) {
     const window = windowStep(analysis, axis.name);
@@ -205,7 +199,12 @@ function scheduleReduction(
   given?: readonly AxisStep[],
 ): Schedule {
   const tileCost = (choice: Lanes | undefined): number => chooseTile(kernel, analysis, choice, engine, 0).cost;
-  const chosen = chooseLanes(kernel, analysis, { rank: variant.vector, grid: given, engine, tileCost });
+  const chosen = chooseLanes(kernel, analysis, {
+    rank: variant.vector,
+    grid: given,
+    tileCost,
+    joinsVectors: engine.joinsVectors,
+  });
   const vector = chosen?.axis;
   const tile = chooseTile(kernel, analysis, chosen, engine, variant.tile);
   const steps = new Map(tile.steps);
@@ -262,7 +261,7 @@ export function scheduleForWasm(
         axes: analysis.axes.map((axis) => (axis.name === first.axis ? { ...axis, extent: first.step } : axis)),
       }
     : analysis;
-  if (kernel.accumulators.length === 0) return scheduleMap(kernel, inChunk, engine, variant, grid);
+  if (kernel.accumulators.length === 0) return scheduleMap(kernel, inChunk, variant, grid);
   const singledOut = analysis.axes.reduce(
     (places, { name, extent }) => (analysis.enumerated.has(name) ? places * extent : places),
     1,

@@ -1,8 +1,8 @@
 /**
  * Schedules for WebAssembly that are worth measuring.
  *
- * In: a kernel, its tensors, the chunks it is cut into. Out: the default schedule first, then what the same rules give with
- * other vector axes, register tiles and lengths of bodies. What holds: all of them are different.
+ * In: a kernel, its tensors, the engine, the chunks it is cut into. Out: the default schedule first, then what the same rules
+ * give without joined vectors, and with other vector axes, register tiles and lengths of bodies. What holds: all of them are different.
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import type { WasmEngine } from "../target.ts";

@@ -8,7 +8,6 @@
 import type { Kernel } from "../fusion/kernel.ts";
 import { factorOf, index, variablesOf } from "../nest/integer.ts";
 import { type Access, type Analysis, type Axis, strideAlong, windowStep } from "./analysis.ts";
-import type { WasmEngine } from "../target.ts";
 import { type AxisStep, axisName } from "./schedule.ts";
 import { paddingWaste } from "./wasmPadding.ts";
 import { chunkExtent, stagedElements, type Turned, turnedFor } from "./wasmStages.ts";
@@ -132,16 +131,17 @@ interface Wanted {
   /** 0 is the cheapest; others for tuning. */
   readonly rank: number;
   readonly grid?: Grid | undefined;
-  readonly engine: WasmEngine;
   /** What the best tile of registers takes. */
   readonly tileCost?: (choice: Lanes | undefined) => number;
+  /** Whether the engine joins vectors, which `tileCost` knows and the first estimates do not. */
+  readonly joinsVectors?: boolean | undefined;
 }
 
 /** How the lanes lie; undefined: one element after another. */
 export function chooseLanes(kernel: Kernel, analysis: Analysis, wanted: Wanted): Lanes | undefined {
-  const { rank, grid, engine, tileCost } = wanted;
+  const { rank, grid, tileCost, joinsVectors = false } = wanted;
   const ranked = byCost(waysOf(kernel, analysis, grid), ({ cost }) => cost);
-  const most = nearlyBest * (engine.joinsVectors ? joinedGain : 1) * (ranked[0]?.cost ?? 0);
+  const most = nearlyBest * (joinsVectors ? joinedGain : 1) * (ranked[0]?.cost ?? 0);
   const near = ranked.filter(({ cost }) => cost <= most);
   const decided =
     tileCost && near.length > 1 ? byCost(near, ({ choice, beside, steps }) => steps * tileCost(choice) + beside) : near;

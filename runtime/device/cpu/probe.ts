@@ -9,7 +9,8 @@ import { webAssembly } from "./webAssembly.ts";
 /** `y = x·x + y` in four lanes. */
 function probe(): LoopNest {
   const lane = index(variable(laneName, 4));
-  const [x, y] = ["x", "y"].map((buffer): Expression => ({ kind: "load", buffer, index: lane }));
+  const load = (buffer: string): Expression => ({ kind: "load", buffer, index: lane });
+  const value: Expression = { kind: "multiplyAdd", a: load("x"), b: load("x"), c: load("y") };
   return {
     name: "probe",
     header: [],
@@ -17,7 +18,7 @@ function probe(): LoopNest {
     scratch: [],
     workgroups: 1,
     lanes: 4,
-    body: x && y ? [{ kind: "store", buffer: "y", index: lane, value: { kind: "multiplyAdd", a: x, b: x, c: y } }] : [],
+    body: [{ kind: "store", buffer: "y", index: lane, value }],
   };
 }
 
