@@ -52,7 +52,7 @@ export function* scheduleByTurns(
   { separate = false, schedules, sharing = noSharing }: ProgramOptions,
 ): Generator<LoopNest | undefined, ScheduledProgram> {
   const backend = backendFor(device);
-  const target = backend.targetFor(program.kernels, device);
+  const target = backend.targetFor(program, device);
   const stored = new Map(program.tensors);
   let fresh = Math.max(0, ...stored.keys());
   const kernels = program.kernels.flatMap((kernel) => {
@@ -216,7 +216,7 @@ function memoryUse(
     const memory = tensor.storage.kind === "state" ? tensor.storage.state : String(tensor.id);
     return { memory, start: offset, end: offset + length };
   });
-  const accesses = countAccesses(nest);
+  const accesses = countAccesses(nest.body, nest.scratch);
   return { accesses, steps, reads: ranges, writes: ranges.filter((_, i) => nest.bindings[i]?.access === "readwrite") };
 }
 

@@ -44,7 +44,7 @@ function readStagedOperand({
 /** A schedule from JSON; undefined where it is none. */
 export function readSchedule(value: unknown): Schedule | undefined {
   if (!isRecord(value)) return undefined;
-  const { lanes, vector, order, broadcast, roll, skip, rounds, sumsInScratch } = value;
+  const { lanes, vector, order, broadcast, roll, skip, rounds, sumsInScratch, loadsInLoops, storesInLoops } = value;
   const [grid, threads, loops] = [value["grid"], value["threads"], value["loops"]].map((list) =>
     readList(list, readStep),
   );
@@ -61,6 +61,8 @@ export function readSchedule(value: unknown): Schedule | undefined {
     broadcast: broadcast === true,
     ...(typeof vector === "string" ? { vector } : {}),
     ...(roll === true ? { roll } : {}),
+    ...(loadsInLoops === true ? { loadsInLoops } : {}),
+    ...(storesInLoops === true ? { storesInLoops } : {}),
     ...(skip === true ? { skip } : {}),
     ...(sumsInScratch === true ? { sumsInScratch } : {}),
     ...(rounds === true ? { rounds } : {}),
@@ -93,6 +95,7 @@ const rules: { readonly [K in Target["kind"]]: readonly Rule[] } = {
   wasm: [
     ({ lanes, vector }) => lanes === (vector === undefined ? 1 : 4),
     ({ threads, roll, broadcast }) => threads.length === 0 && !roll && !broadcast,
+    ({ loadsInLoops, storesInLoops }) => !loadsInLoops && !storesInLoops,
     (schedule, kernel) => schedule.vector === undefined || isVectorFine(schedule, schedule.vector, kernel),
     (schedule, kernel) => !kernel.inPlace || isEven(schedule, kernel),
   ],

@@ -16,12 +16,15 @@ import {
   subgroupLaneName,
   workgroupName,
 } from "../nest/loopNest.ts";
+import { mapAccesses } from "../nest/mapAccesses.ts";
 import { storedBuffers } from "../nest/verifyNest.ts";
 import { cutAxes, tilePlaces, type TilePlace } from "./axes.ts";
 import { type Bindings, createBindings, identifier } from "./bindings.ts";
 import { createEmitter } from "./emitter.ts";
 import { emitKernel } from "./loops.ts";
 import type { Lowering, LoweringInput, Point, Stage } from "./lowering.ts";
+import { loopLoads } from "./loopLoads.ts";
+import { loopStores } from "./loopStores.ts";
 import { createNames, type Names } from "./names.ts";
 import { rollLoads } from "./rollLoads.ts";
 import { createTermTable, type Place, type Resolver } from "./terms.ts";
@@ -83,17 +86,38 @@ export function callChained(inputs: Run, members: readonly LoweredKernel[], head
     members.map(({ nest }) => nest.workgroups),
     head,
   );
-  const body = members.flatMap(({ nest, tensors }, i): Statement[] => [
-    ...beginning(inputs, i),
+  const calls = members.map(({ nest, tensors }): Statement[] => [
     { kind: "call", nest, buffers: tensors.map(bufferOf) },
   ]);
+  const body = inSequence(inputs, calls);
   return finish(shared, { ...head, lanes: lanesOf(inputs, head), workgroups, scratch: [], body });
 }
 
-/** What stands between a kernel of a chain and the one before. */
-function beginning(inputs: Run, i: number): Statement[] {
-  const name: Statement = { kind: "comment", text: inputs[i]?.name ?? "" };
-  return i === 0 ? [name] : [{ kind: "barrier" }, name];
+/** Kernels one after another: lanes wait for one another before a kernel that touches what one since the last wait has stored. */
+function inSequence(inputs: Run, bodies: readonly (readonly Statement[])[]): Statement[] {
+  let touched = new Set<string>();
+  let stored = new Set<string>();
+  return bodies.flatMap((body, i): Statement[] => {
+    const own = touchedBuffers(body);
+    const ownStored = storedBuffers(body);
+    const mustWait = meets(own, stored) || meets(touched, ownStored);
+    touched = mustWait ? own : new Set([...touched, ...own]);
+    stored = mustWait ? ownStored : new Set([...stored, ...ownStored]);
+    const name: Statement = { kind: "comment", text: inputs[i]?.name ?? "" };
+    return mustWait ? [{ kind: "barrier" }, name, ...body] : [name, ...body];
+  });
+}
+
+const meets = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => [...a].some((name) => b.has(name));
+
+/** The names of all buffers that the statements load from or store to. */
+function touchedBuffers(body: readonly Statement[]): Set<string> {
+  const names = new Set<string>();
+  mapAccesses(body, (buffer, at) => {
+    names.add(buffer);
+    return { buffer, index: at };
+  });
+  return names;
 }
 
 /** The number of chunks, which all kernels of a chain are cut into. */
@@ -119,7 +143,10 @@ function lowerRun(inputs: Run, shared: Shared, workgroup: string): Part {
     parts.map((part) => part.workgroups),
     { name: inputs[0]?.name ?? "" },
   );
-  const body = parts.flatMap((part, i): Statement[] => [...beginning(inputs, i), ...part.body]);
+  const body = inSequence(
+    inputs,
+    parts.map((part) => part.body),
+  );
   return { body, workgroups, scratch: parts.flatMap((part) => part.scratch) };
 }
 
@@ -254,8 +281,10 @@ function lowerPart(input: LoweringInput, shared: Shared, workgroup: string): Par
   };
   const workgroups = emitKernel(lowering);
   const emitted = emitter.finish();
-  const body = schedule.roll ? rollLoads(emitted, storedBuffers(emitted)) : emitted;
   const { scratch } = lowering;
+  const rolled = schedule.roll ? rollLoads(emitted, storedBuffers(emitted)) : emitted;
+  const loaded = schedule.loadsInLoops ? loopLoads(rolled, shared.names, scratch) : rolled;
+  const body = schedule.storesInLoops ? loopStores(loaded, shared.names, scratch) : loaded;
   if (!isForOneLane) return { body, workgroups, scratch };
   const first = { kind: "inRange", index: lane, minimum: 0, maximum: 0 } as const;
   return { body: [{ kind: "if", condition: first, body }], workgroups, scratch };

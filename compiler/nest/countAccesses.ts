@@ -1,15 +1,17 @@
 /** How many loads and stores stand in a nest's text, and how much arithmetic: what the time to compile it grows with. */
 import type { Index } from "./integer.ts";
-import type { Expression, LoopNest, Statement } from "./loopNest.ts";
+import type { Expression, Scratch, Statement } from "./loopNest.ts";
 import { mapAccesses } from "./mapAccesses.ts";
 
-/** Elements of one aligned quad count once. */
-export function countAccesses({ body }: Pick<LoopNest, "body">): number {
+/** Elements of one aligned quad count once; memory of the lane, where nobody tests addresses, does not count. */
+export function countAccesses(body: readonly Statement[], scratch: readonly Scratch[]): number {
   const places = new Set<string>();
+  const own = new Set(scratch.flatMap(({ name, perLane }) => (perLane ? [name] : [])));
   mapAccesses(body, (buffer: string, index: Index) => {
     const aligned = index.terms.every(({ factor }) => factor % 4 === 0);
     const place = aligned ? Math.floor(index.constant / 4) : index.constant;
-    places.add(`${buffer} ${index.terms.map(({ factor, key }) => `${factor}*${key}`).join("+")} ${place}`);
+    if (!own.has(buffer))
+      places.add(`${buffer} ${index.terms.map(({ factor, key }) => `${factor}*${key}`).join("+")} ${place}`);
     return { buffer, index };
   });
   return places.size;
@@ -31,8 +33,11 @@ function operationsOf(of: Expression): number {
 }
 
 /** The accesses of straight-line statements, and their arithmetic operations with those of each access. */
-export function countWork(body: readonly Statement[]): { accesses: number; operations: number } {
-  const accesses = countAccesses({ body });
+export function countWork(
+  body: readonly Statement[],
+  scratch: readonly Scratch[],
+): { accesses: number; operations: number } {
+  const accesses = countAccesses(body, scratch);
   let operations = accesses * 4;
   for (const statement of body) {
     if (statement.kind === "let" || statement.kind === "assign" || statement.kind === "store")

@@ -27,6 +27,7 @@ import type { Expression, LoopNest, Statement } from "./loopNest.ts";
 import { laneName, subgroupLaneName, workgroupName } from "./loopNest.ts";
 import { countLoad, forgetScratch, memoriesOf, type Memory, type NestBuffer, storeElement } from "./nestMemory.ts";
 import { collectLoads, collectLoadsOfTest, countLoads, type Collect, type Loads, type LoadTools } from "./usedLoads.ts";
+import { shareMemories } from "./shareMemories.ts";
 import { verifyNest } from "./verifyNest.ts";
 
 type Step = (active: readonly Lane[]) => void;
@@ -45,8 +46,9 @@ export function interpretNest(
   verifyNest(nest);
   const { subgroupSize = 0 } = options;
   const clock = { epoch: 0, first: 0 };
-  const machine = createMachine({ nest, subgroupSize, clock, memories: memoriesOf(nest, buffers) });
-  const body = compileBody(machine, nest.body);
+  const shared = shareMemories(nest);
+  const machine = createMachine({ nest: shared, subgroupSize, clock, memories: memoriesOf(shared, buffers) });
+  const body = compileBody(machine, shared.body);
   for (let workgroup = 0; workgroup < nest.workgroups; workgroup++) {
     clock.first = ++clock.epoch;
     startWorkgroup(machine, workgroup);

@@ -31,6 +31,8 @@ export interface Binding {
 export interface Scratch {
   readonly name: string;
   readonly length: number;
+  /** Each lane has its own: an array of the function (WGSL only). */
+  readonly perLane?: boolean;
 }
 
 export type UnaryOperator =

@@ -5,7 +5,7 @@
  * brackets are element numbers, `/` and `%` between integers are floor division and non-negative remainder.
  */
 import type { Atom, Index } from "./integer.ts";
-import type { BinaryOperator, Comparison, Condition, Expression, LoopNest, Statement } from "./loopNest.ts";
+import type { BinaryOperator, Comparison, Condition, Expression, LoopNest, Scratch, Statement } from "./loopNest.ts";
 
 /** The whole nest, with a line for each binding, scratch and statement. */
 export function printNest(nest: LoopNest): string {
@@ -14,11 +14,15 @@ export function printNest(nest: LoopNest): string {
     ...nest.header.map((line) => `  # ${line}`),
     `  ${nest.workgroups} workgroups of ${nest.lanes} lanes`,
     ...nest.bindings.map((b) => `  ${b.access === "read" ? "read" : "readwrite"} ${b.name}: ${b.type}[${b.length}]`),
-    ...nest.scratch.map((scratch) => `  scratch ${scratch.name}: f32[${scratch.length}]`),
+    ...nest.scratch.map((scratch) => `  ${printScratch(scratch)}`),
     "",
     ...printStatements(nest.body, "  "),
   ];
   return lines.map((line) => line.trimEnd()).join("\n") + "\n";
+}
+
+function printScratch({ name, length, perLane }: Scratch): string {
+  return `scratch ${name}: f32[${length}]${perLane ? " of each lane" : ""}`;
 }
 
 function printStatements(statements: readonly Statement[], indent: string): string[] {
@@ -63,7 +67,7 @@ export function printStatement(statement: Statement, indent = ""): string[] {
 /** The statements of the nest that is called, below what its buffers are here. */
 function printCall({ nest, buffers }: Extract<Statement, { kind: "call" }>, indent: string): string[] {
   const given = nest.bindings.map(({ name }, i) => (name === buffers[i] ? name : `${name} = ${buffers[i]}`));
-  const scratch = nest.scratch.map(({ name, length }) => `${indent}  scratch ${name}: f32[${length}]`);
+  const scratch = nest.scratch.map((one) => `${indent}  ${printScratch(one)}`);
   return [`${indent}call with ${given.join(", ")}`, ...scratch, ...printStatements(nest.body, `${indent}  `)];
 }
 

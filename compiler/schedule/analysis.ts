@@ -48,6 +48,16 @@ export function isContraction(kernel: Kernel): boolean {
   return symbolicKernel(kernel).bodies.some(containsOperand);
 }
 
+/** Domain axes of whose places each is computed in its own way. */
+export function enumeratedAxes({ axes, enumerated }: Analysis): Axis[] {
+  return axes.filter(({ name, extent, isDomain }) => isDomain && extent > 1 && enumerated.has(name));
+}
+
+/** How many such places there are. */
+export function placesOf(analysis: Analysis): number {
+  return enumeratedAxes(analysis).reduce((places, { extent }) => places * extent, 1);
+}
+
 export function extentOf(analysis: Analysis, name: string): number {
   return analysis.axes.find((axis) => axis.name === name)?.extent ?? 1;
 }

@@ -1,6 +1,6 @@
 /** What differs between targets before printing: costs, splits and default schedules, one entry for each target. */
 import type { CostModel } from "../fusion/inline.ts";
-import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
+import type { FusedGraph, Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { maskRule } from "../rewrite/masks.ts";
 import { phaseRule } from "../rewrite/phases.ts";
 import { firstOf, type RewriteRule } from "../rewrite/rewriteGraph.ts";
@@ -20,7 +20,7 @@ export interface Backend<T extends Target = Target> {
   /** What is replaced before fusion by something faster that computes the same: one rule after another, all through the graph. */
   readonly rewrites: readonly RewriteRule[];
   /** The target as seen by the kernels of one program. */
-  readonly targetFor: (kernels: readonly Kernel[], target: T) => T;
+  readonly targetFor: (program: FusedGraph, target: T) => T;
   readonly split: (kernel: Kernel, target: T) => readonly number[];
   /** How tensors lie in memory. */
   readonly place: (tensors: ReadonlyMap<number, StoredTensor>) => ReadonlyMap<number, StoredTensor>;
@@ -90,7 +90,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
         phaseRule,
       ),
     ],
-    targetFor: (kernels, target) => ({ ...target, expectedRuns: expectedRunsOf(kernels) }),
+    targetFor: (program, target) => ({ ...target, expectedRuns: expectedRunsOf(program) }),
     split: splitForWgsl,
     place: (tensors) => padPlanes(padRows(tensors)),
     schedule: scheduleForWgsl,

@@ -114,18 +114,17 @@ const footprints = new WeakMap<Stream, Map<string, Footprint>>();
 
 /** Of the first tile; `unrolled` gives the extent of each unrolled axis. */
 export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>, roll?: Roll): Footprint {
-  const axes = new Map<string, number>();
   let key = roll ? `${roll.axis}:${roll.step}` : "";
-  for (const [axis, extent] of unrolled) {
-    if (extent === 1 || !stream.along.has(axis)) continue;
-    axes.set(axis, extent);
-    key += ` ${axis}:${extent}`;
-  }
+  for (const axis of stream.along.keys()) key += ` ${unrolled.get(axis) ?? 1}`;
   const known = footprints.get(stream) ?? new Map<string, Footprint>();
   footprints.set(stream, known);
-  const found = known.get(key) ?? countElements(stream, axes, roll);
+  const found = known.get(key) ?? countElements(stream, movingAxes(stream, unrolled), roll);
   known.set(key, found);
   return found;
+}
+
+function movingAxes({ along }: Stream, unrolled: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...unrolled].filter(([axis, extent]) => extent > 1 && along.has(axis)));
 }
 
 function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?: Roll): Footprint {

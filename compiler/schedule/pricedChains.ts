@@ -16,6 +16,7 @@ import {
   sharedChunks,
 } from "./chains.ts";
 import { type MemoryRange, meet } from "./sideBySide.ts";
+import type { TextSize } from "./wgslAdapters.ts";
 import type { Duration } from "./wgslCosts.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
@@ -28,8 +29,8 @@ export interface ChainCosts {
   readonly barrier: number;
   /** Part by which kernels may take longer in chunks than the model says: long ones are not worth the risk. */
   readonly doubt: number;
-  /** What compiling takes, as its share of one run, by the loads and stores in the text. */
-  readonly compilation: (accesses: number) => number;
+  /** What compiling a text takes, as its share of one run. */
+  readonly compilation: (text: TextSize) => number;
   /** A kernel alone, or cut into chunks that run one kernel after another. */
   readonly duration: (kernel: Kernel, chunks: number | undefined) => Duration;
   readonly mostBindings: number;
@@ -61,10 +62,14 @@ interface Priced {
 
 function priceOf(members: readonly Member[], chunks: number | undefined, costs: ChainCosts): number {
   const parts = members.map(({ kernel }) => costs.duration(kernel, chunks));
-  const accesses = parts.reduce((sum, part) => sum + part.accesses, 0);
+  const text = { accesses: 0, operations: 0 };
+  for (const part of parts) {
+    text.accesses += part.text.accesses;
+    text.operations += part.text.operations;
+  }
   const barriers = (members.length - 1) * costs.barrier * (chunks ?? 1);
   const time = parts.reduce((sum, part) => sum + part.time, 0) * (chunks === undefined ? 1 : 1 + costs.doubt);
-  return time + barriers + costs.compilation(accesses);
+  return time + barriers + costs.compilation(text);
 }
 
 /** The best number of chunks: one, or the fewest that keep all cores busy, so that kernels have most to tile over. */

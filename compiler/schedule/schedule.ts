@@ -47,11 +47,20 @@ export interface Schedule {
   readonly broadcast: boolean;
   /** What the next turn of the innermost loop would load again stays in registers (WGSL). */
   readonly roll?: boolean;
+  /**
+   * Loads outside of reductions, stores: many of one kind go through memory of the lane and a loop with one of them, which
+   * software adapters compile faster (WGSL).
+   */
+  readonly loadsInLoops?: boolean;
+  readonly storesInLoops?: boolean;
   /** Turns of a reduction loop that would only add zeros are left out (WebAssembly: all lanes turn alike). */
   readonly skip?: boolean;
   /** Sums go through scratch, side by side along the lanes: there an engine finds the vectors that it joins (WebAssembly). */
   readonly sumsInScratch?: boolean;
 }
+
+/** Loads or stores of one kind are a loop where it turns so many times. */
+export const leastTurns = 4;
 
 export const axisName = {
   domain: (dimension: number): string => `d${dimension}`,
@@ -71,6 +80,8 @@ export function printSchedule(schedule: Schedule): string {
     ...schedule.stage.map(printStagedOperand),
     schedule.broadcast ? "broadcast" : "",
     schedule.roll ? "roll" : "",
+    schedule.loadsInLoops ? "loads in loops" : "",
+    schedule.storesInLoops ? "stores in loops" : "",
     schedule.skip ? "skip" : "",
     schedule.sumsInScratch ? "sums in scratch" : "",
   ];

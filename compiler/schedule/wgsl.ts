@@ -57,14 +57,20 @@ function keyOf(subject: Subject, target: GpuTarget): string {
 type Option = Tilings & Prices;
 
 /** With the best grid of those that differ in nothing else: so that the candidates are of many kinds. */
-function bestGrid({ tiling, grids, on }: Option): Priced | undefined {
+function bestGrid({ tiling, grids, on, inLoops }: Option): Priced | undefined {
   const best = cheapestOf(grids, on);
-  return best && { choice: { ...tiling, grid: best.one }, cost: best.cost };
+  return best && { choice: { ...tiling, grid: best.one, inLoops }, cost: best.cost };
 }
 
 /** Where every choice would make too long a text. */
 const untiled: Priced = {
-  choice: { tile: new Map(), grid: new Set(), unroll: new Map(), looped: new Set(), roll: undefined },
+  choice: {
+    tile: new Map(),
+    grid: new Set(),
+    unroll: new Map(),
+    roll: undefined,
+    inLoops: { loads: false, stores: false },
+  },
   cost: Infinity,
 };
 
@@ -105,22 +111,21 @@ function assembleInChain(kernel: Kernel, schedule: Schedule, target: GpuTarget, 
   };
 }
 
-function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: GpuTarget): Schedule {
+function assemble(kernel: Kernel, axes: Analysis["axes"], choice: Choice, target: GpuTarget): Schedule {
   const grid: AxisStep[] = [];
   const threads: AxisStep[] = [];
-  for (const axis of analysis.axes) {
+  for (const axis of axes) {
     const step = choice.tile.get(axis.name) ?? 1;
     if (!axis.isDomain || step === axis.extent) continue;
     (choice.grid.has(axis.name) ? grid : threads).push({ axis: axis.name, step });
   }
-  const loops = analysis.axes.flatMap((axis): AxisStep[] => {
+  const loops = axes.flatMap((axis): AxisStep[] => {
     const step = choice.unroll.get(axis.name) ?? 1;
-    const isLoop = axis.isDomain ? choice.looped.has(axis.name) : step < axis.extent;
-    return isLoop ? [{ axis: axis.name, step }] : [];
+    return !axis.isDomain && step < axis.extent ? [{ axis: axis.name, step }] : [];
   });
   const innermost = loops.findIndex(({ axis }) => axis === choice.roll);
   if (innermost >= 0) loops.push(...loops.splice(innermost, 1));
-  const count = countThreads(analysis.axes, choice);
+  const count = countThreads(axes, choice);
   const lanes = threads.length > 0 ? lanesFor(count.threads, count.places, target) : 1;
   return {
     lanes,
@@ -133,6 +138,8 @@ function assemble(kernel: Kernel, analysis: Analysis, choice: Choice, target: Gp
     broadcast:
       target.subgroupSize > 0 && lanes % target.subgroupSize === 0 && kernel.accumulators.length > 0 && !kernel.inPlace,
     ...(choice.roll === undefined ? {} : { roll: true }),
+    ...(choice.inLoops.loads ? { loadsInLoops: true } : {}),
+    ...(choice.inLoops.stores ? { storesInLoops: true } : {}),
   };
 }
 
@@ -154,7 +161,7 @@ export function candidatesForWgsl(
 ): [Candidate, ...Candidate[]] {
   const analysis = study(kernel, tensors, chunks);
   const candidateOf = ({ choice, cost }: Priced): Candidate => {
-    const schedule = assemble(kernel, analysis, choice, target);
+    const schedule = assemble(kernel, analysis.axes, choice, target);
     return { schedule: chunks === undefined ? schedule : assembleInChain(kernel, schedule, target, chunks), cost };
   };
   const [first, ...others] = rank(analysis, subjectOf(kernel, analysis, tensors, chunks), target);

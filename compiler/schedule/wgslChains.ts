@@ -41,14 +41,15 @@ export function longKernels(kernels: readonly Kernel[], tensors: Tensors, target
   return kernels.flatMap((kernel, number) => (isLong(kernel, costs) ? [number] : []));
 }
 
-const nothing: Duration = { time: 0, accesses: 0 };
-const never: Duration = { time: Infinity, accesses: 0 };
+const noText = { accesses: 0, operations: 0 };
+const nothing: Duration = { time: 0, text: noText };
+const never: Duration = { time: Infinity, text: noText };
 
 function softwareCosts(tensors: Tensors, target: GpuTarget): ChainCosts {
   const known = new Map<Kernel, Map<number | undefined, Duration>>();
   return {
     ...software,
-    compilation: (accesses) => compilationOf(accesses, target) / sureness,
+    compilation: (text) => compilationOf(text, target) / sureness,
     mostBindings: target.maximumBindings,
     duration(kernel, chunks) {
       if (chunks === 1 && stepsOf(kernel) > mostStepsAlone) return never;

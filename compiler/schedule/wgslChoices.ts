@@ -1,6 +1,6 @@
 /** The ways of spreading a kernel's axes that are worth a price: tiles in registers, the grid, unrolled reductions. */
 import { size } from "../graph/graph.ts";
-import { type Analysis, type Axis, windowStep } from "./analysis.ts";
+import { type Analysis, type Axis, enumeratedAxes, placesOf, windowStep } from "./analysis.ts";
 import type { Costs } from "./wgslAdapters.ts";
 import type { Choice, Grid, Tiling } from "./wgslCosts.ts";
 import { divisorsOf } from "./wasm.ts";
@@ -42,10 +42,9 @@ function stepsOf(analysis: Analysis, axis: Axis, longest: number): number[] {
 const mostEnumerated = 64;
 
 /** Axes of whose places each is computed in its own way: whole in every tile, so that no test is left of it. */
-function wholeAxes({ axes, enumerated }: Analysis): Steps {
-  const found = axes.filter(({ name, extent, isDomain }) => isDomain && extent > 1 && enumerated.has(name));
-  const places = size(found.map(({ extent }) => extent));
-  return new Map(places > mostEnumerated ? [] : found.map(({ name, extent }) => [name, extent]));
+function wholeAxes(analysis: Analysis): Steps {
+  if (placesOf(analysis) > mostEnumerated) return new Map();
+  return new Map(enumeratedAxes(analysis).map(({ name, extent }) => [name, extent]));
 }
 
 /** Tiles over some domain axes, of at most `most` points. */
@@ -89,22 +88,10 @@ export interface Tilings {
 export function* tilings(analysis: Analysis, costs: Costs, sums: number): Generator<Tilings> {
   const { axes } = analysis;
   const unrolled = unrolls(axes);
-  const loops = loopsOverPlaces(analysis);
   for (const tile of tiles(analysis, costs, costs.mostProducts / sums)) {
     const all = [...grids(axes, tile)];
-    for (const looped of loops)
-      for (const unroll of unrolled) yield { tiling: { tile, unroll, looped, roll: undefined }, grids: all };
+    for (const unroll of unrolled) yield { tiling: { tile, unroll, roll: undefined }, grids: all };
   }
-}
-
-/**
- * Axes that a loop walks: none; or, where nothing is reduced, all those whose places are computed each in its own way. A loop
- * over them has one store instead of one for each place, which drivers compile much faster.
- */
-function loopsOverPlaces(analysis: Analysis): ReadonlySet<string>[] {
-  const isMap = analysis.axes.every(({ isDomain, extent }) => isDomain || extent === 1);
-  const places = new Set(isMap ? wholeAxes(analysis).keys() : []);
-  return places.size > 0 ? [new Set(), places] : [places];
 }
 
 /** The same cutting and unrolling, with loops that keep what they loaded. */

@@ -6,11 +6,12 @@
  */
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
-import type { Analysis, Axis } from "./analysis.ts";
+import { type Analysis, type Axis, isContraction, placesOf, windowStep } from "./analysis.ts";
 import { type Padding, type Stream, streamsOf } from "./footprint.ts";
 import { axisName } from "./schedule.ts";
-import { compilationOf, type Costs, type GpuTarget, instructions } from "./wgslAdapters.ts";
-import { type Estimate, isShared, leastOf, loadsOf, ownEstimate, sumOf } from "./wgslLoads.ts";
+import { compilationOf, type Costs, type GpuTarget, instructions, type TextSize } from "./wgslAdapters.ts";
+import { cheapestOf } from "./cheapest.ts";
+import { type End, endsOf, type Estimate, type InLoops, isShared, leastOf, loadsOf, sumOf } from "./wgslLoads.ts";
 
 const mostStaticAccesses = 100;
 const mostStaticProducts = 1000;
@@ -30,15 +31,15 @@ export interface Cutting {
 export interface Choice extends Cutting {
   /** Unrolled part of reduction axes. */
   readonly unroll: ReadonlyMap<string, number>;
-  /** Axes that a loop walks whole: what it stores is chosen among values that are all there before. */
-  readonly looped: ReadonlySet<string>;
   /** The reduction axis whose loop is innermost and keeps what its next turn would load again. */
   readonly roll: string | undefined;
+  /** Loads, or stores, of one kind are a loop: that is for the price to decide. */
+  readonly inLoops: InLoops;
 }
 
 export type Grid = Cutting["grid"];
-/** A choice without what is in the grid. */
-export type Tiling = Omit<Choice, "grid">;
+/** A choice without what is in the grid, and without what follows from its price. */
+export type Tiling = Omit<Choice, "grid" | "inLoops">;
 
 export function countThreads(axes: readonly Axis[], { tile, grid }: Cutting): { threads: number; places: number } {
   let threads = 1;
@@ -97,8 +98,9 @@ export interface Subject {
   /** Steps of the reduction for each element. */
   readonly depth: number;
   readonly sums: number;
-  /** Tensors that are stored. */
-  readonly outputs: number;
+  /** Arithmetic in the text, for each step of the reduction and for each element of the outputs. */
+  readonly stepOperations: number;
+  readonly elementOperations: number;
 }
 
 type Streams = Pick<Subject, "inner" | "outer">;
@@ -111,6 +113,15 @@ function makeStreams(kernel: Kernel, analysis: Analysis, tensors: ReadonlyMap<nu
     inner: streamsOf(analysis, paddings, ({ kind }) => kind === "body"),
     outer: streamsOf(analysis, paddings, ({ kind }) => kind !== "body"),
   };
+}
+
+/** Of what a value is made of, the part that is arithmetic in the text; the rest are loads, constants and what is computed already. */
+const arithmetic = 0.4;
+
+/** Elements that have most of their arithmetic in common: the places of a tile, windows. */
+function sharersOf(analysis: Analysis): number {
+  const windows = analysis.axes.filter(({ isDomain }) => isDomain).map(({ name }) => windowStep(analysis, name));
+  return placesOf(analysis) * size(windows);
 }
 
 /** `analysis`: of the whole kernel, or of one of its chunks. */
@@ -131,7 +142,9 @@ export function subjectOf(
     broadcasts: kernel.accumulators.length > 0 && !kernel.inPlace,
     depth: size(kernel.extents),
     sums: Math.max(1, kernel.accumulators.length),
-    outputs: kernel.outputs.length,
+    // What products are made of is computed once for many of them.
+    stepOperations: isContraction(kernel) ? kernel.accumulators.length : analysis.bodyOperations * arithmetic,
+    elementOperations: (analysis.outputOperations * arithmetic) / sharersOf(analysis),
   };
 }
 
@@ -155,13 +168,14 @@ function spreadOf({ axes, chunks }: Subject, cutting: Cutting, target: GpuTarget
 interface Unspread {
   /** Of one core. */
   readonly time: number;
-  readonly accesses: number;
+  readonly text: TextSize;
 }
 
 type Work = Unspread & Spread;
 
 /** The work of a tiling, by what is in the grid. */
 interface WorkByGrid {
+  readonly inLoops: InLoops;
   /** What no grid goes below. */
   readonly least: Unspread;
   /** Undefined where the text would be too long. */
@@ -171,7 +185,7 @@ interface WorkByGrid {
 /** The cores of a software adapter. */
 const cores = 2;
 
-export interface Prices {
+export interface Prices extends Pick<Choice, "inLoops"> {
   /** What no grid goes below. */
   readonly least: number;
   /** Infinite where the text would be too long. */
@@ -185,14 +199,16 @@ export interface Prices {
 export function pricesOf(subject: Subject, tiling: Tiling, target: GpuTarget, costs: Costs): Prices | undefined {
   const works = workOf(subject, tiling, target, costs);
   if (!works) return undefined;
-  const priceOf = ({ time, workgroups, accesses }: Work): number => {
+  const priceOf = ({ time, workgroups, text }: Work): number => {
     // Chains are cut so that cores are evenly busy, or into one part.
     const idleCores = Math.max(1, (subject.chunks === undefined ? wantedWorkgroups / 2 : cores) / workgroups);
-    return time * idleCores + workgroups * costs.workgroup + compilationOf(accesses, target);
+    return time * idleCores + workgroups * costs.workgroup + compilationOf(text, target);
   };
-  const { time, accesses } = works.least;
+  const { inLoops } = works;
+  const { time, text } = works.least;
   return {
-    least: time + compilationOf(accesses, target),
+    inLoops,
+    least: time + compilationOf(text, target),
     on: (grid) => {
       const work = works.on(grid);
       return work ? priceOf(work) : Infinity;
@@ -203,68 +219,58 @@ export function pricesOf(subject: Subject, tiling: Tiling, target: GpuTarget, co
 export interface Duration {
   /** Until all of it is done, in nanoseconds of one core of a software adapter. */
   readonly time: number;
-  /** Loads and stores in the text, of four elements each. */
-  readonly accesses: number;
+  readonly text: TextSize;
 }
 
 export function durationOf(subject: Subject, choice: Choice, target: GpuTarget, costs: Costs): Duration {
   const work = workOf(subject, choice, target, costs)?.on(choice.grid);
-  if (!work) return { time: Infinity, accesses: Infinity };
-  const { time, workgroups, accesses } = work;
-  return { time: time * Math.max(1, cores / workgroups) + workgroups * costs.workgroup, accesses };
-}
-
-/** What is loaded and stored once for each piece of the outputs. */
-function endOf(
-  { outer, outputs }: Subject,
-  tile: Tiling["tile"],
-  looped: Tiling["looped"],
-  costs: Costs,
-): Pick<Estimate, "time" | "accesses"> {
-  const estimate = (unrolled: Tiling["tile"]): Estimate =>
-    sumOf(outer.map((stream) => ownEstimate(stream, { unrolled }, costs)));
-  const whole = estimate(tile);
-  if (looped.size === 0) return whole;
-  const written = new Map([...tile].filter(([axis]) => !looped.has(axis)));
-  const choices = outputs * (product(tile) / product(written) - 1);
-  return { time: whole.time + product(tile) * choices * costs.select, accesses: estimate(written).accesses };
+  if (!work) return { time: Infinity, text: { accesses: Infinity, operations: Infinity } };
+  const { time, workgroups, text } = work;
+  return { time: time * Math.max(1, cores / workgroups) + workgroups * costs.workgroup, text };
 }
 
 function workOf(
   subject: Subject,
-  { tile, unroll, looped, roll }: Tiling,
+  { tile, unroll, roll }: Tiling,
   target: GpuTarget,
   costs: Costs,
 ): WorkByGrid | undefined {
-  const { axes, inner, elements, depth, sums } = subject;
+  const { axes, inner, elements, depth, sums, stepOperations, elementOperations } = subject;
   const points = product(tile);
   const steps = points * product(unroll);
   if (steps * sums > mostStaticProducts) return undefined;
-  const end = endOf(subject, tile, looped, costs);
   const rolls = roll === undefined ? undefined : { axis: roll, step: unroll.get(roll) ?? 1 };
   const piece = { unrolled: new Map([...tile, ...unroll]), roll: rolls };
   const loads = inner.map((stream) => loadsOf(stream, piece, subject.broadcasts ? target.subgroupSize : 0, costs));
   const accumulators = points * sums;
-  const unspread = (turn: Estimate): Unspread | undefined => {
+  const unspread = (turn: Estimate, end: End): Unspread | undefined => {
     const accesses = turn.accesses + end.accesses;
     if (accesses > mostStaticAccesses) return undefined;
+    const operations = steps * stepOperations + points * elementOperations + end.held;
     const bodyLength =
       turn.instructions + accumulators * instructions.accumulator + sums * steps * instructions.multiplyAdd;
     const excess = Math.max(0, (bodyLength - shortBody) / 1000);
     const slower = Math.min(mostSlowing, 1 + costs.longBody * excess);
     const perTurn = costs.turn + turn.time + accumulators * costs.accumulator + steps * sums * costs.multiplyAdd;
     const perElement = (depth * perTurn * slower) / steps + end.time / points;
-    return { time: (perElement * elements) / lanesOfVector, accesses };
+    return { time: (perElement * elements) / lanesOfVector, text: { accesses, operations } };
   };
-  const least = unspread(sumOf(loads.map(leastOf)));
-  if (!least) return undefined;
+  const leastTurn = sumOf(loads.map(leastOf));
+  const ends = endsOf(subject.outer, tile, costs).flatMap((end) => {
+    const least = unspread(leastTurn, end);
+    return least ? [{ end, least, cost: least.time + compilationOf(least.text, target) }] : [];
+  });
+  const best = cheapestOf(ends, ({ cost }) => cost)?.one;
+  if (!best) return undefined;
+  const { end, least } = best;
   const split = axes.filter(({ name, extent, isDomain }) => isDomain && (tile.get(name) ?? 1) < extent);
   return {
+    inLoops: end.inLoops,
     least,
     on: (grid) => {
       const laneAxes = split.filter(({ name }) => !grid.has(name));
       const turn = loads.map(({ along, own, shared }) => (isShared(along, laneAxes) ? shared : own));
-      const work = unspread(sumOf(turn));
+      const work = unspread(sumOf(turn), end);
       if (!work) return undefined;
       const spread = spreadOf(subject, { tile, grid }, target);
       return { ...spread, ...work, time: work.time * spread.idleLanes };

@@ -6,6 +6,7 @@
  */
 import type { Axis } from "./analysis.ts";
 import { type Footprint, footprintOf, type Roll, type Stream } from "./footprint.ts";
+import { leastTurns } from "./schedule.ts";
 import { type Costs, instructions, singleAccess } from "./wgslAdapters.ts";
 
 export interface Estimate {
@@ -34,13 +35,82 @@ export interface Piece {
 
 /** What the loads or stores of one stream cost where each lane has its own. */
 export function ownEstimate(stream: Stream, { unrolled, roll }: Piece, costs: Costs): Estimate {
-  const touched = footprintOf(stream, unrolled, roll);
-  const { quads, singles } = touched.isAligned ? touched : { quads: 0, singles: touched.elements };
+  return estimateOf(footprintOf(stream, unrolled, roll), costs);
+}
+
+function estimateOf(touched: Footprint, costs: Costs): Estimate {
+  const quads = touched.isAligned ? touched.quads : 0;
+  const singles = touched.isAligned ? touched.singles : touched.elements;
   return {
     time: quads * costs.quad + singles * costs.scalar + (touched.kept > 0 ? touched.kept * costs.move : 0),
     accesses: quads + singles * singleAccess,
     instructions: quads * instructions.quad + singles * instructions.scalar,
   };
+}
+
+/** Which of the accesses of one kind stand in the text once, in a loop between their tensor and memory of the lane. */
+export interface InLoops {
+  readonly loads: boolean;
+  readonly stores: boolean;
+}
+
+/** The end of a tile: what is loaded or stored once for it. */
+export interface End extends Pick<Estimate, "time" | "accesses"> {
+  readonly inLoops: InLoops;
+  /** Elements that memory of the lane holds for the loops. */
+  readonly held: number;
+}
+
+type Part = Omit<End, "inLoops">;
+
+const nothing: Part = { time: 0, accesses: 0, held: 0 };
+
+const together = (a: Part, b: Part): Part => ({
+  time: a.time + b.time,
+  accesses: a.accesses + b.accesses,
+  held: a.held + b.held,
+});
+
+/** A loop that makes all accesses of a stream; undefined where it would turn too seldom. */
+function loopedPart({ elements, quads, isAligned }: Footprint, costs: Costs): Part | undefined {
+  const inQuads = isAligned && elements === 4 * quads;
+  const turns = inQuads ? quads : elements;
+  if (turns < leastTurns || costs.hold === Infinity) return undefined;
+  const time = turns * (costs.turn + (inQuads ? costs.quad : costs.scalar)) + elements * costs.hold;
+  return { time, accesses: inQuads ? 1 : singleAccess, held: elements };
+}
+
+const known = new WeakMap<Piece["unrolled"], { readonly outer: readonly Stream[]; readonly ends: readonly End[] }>();
+
+/** All ways of making the loads and the stores, straight on or in loops, that differ; worked out once for all that is unrolled. */
+export function endsOf(outer: readonly Stream[], tile: Piece["unrolled"], costs: Costs): readonly End[] {
+  const found = known.get(tile);
+  if (found?.outer === outer) return found.ends;
+  const ends = makeEnds(outer, tile, costs);
+  known.set(tile, { outer, ends });
+  return ends;
+}
+
+function makeEnds(outer: readonly Stream[], tile: Piece["unrolled"], costs: Costs): End[] {
+  const straight = { loads: nothing, stores: nothing };
+  const looped = { loads: nothing, stores: nothing };
+  const differs = { loads: false, stores: false };
+  for (const stream of outer) {
+    const kind = stream.isStore ? "stores" : "loads";
+    const touched = footprintOf(stream, tile);
+    const own: Part = { ...estimateOf(touched, costs), held: 0 };
+    const loop = loopedPart(touched, costs);
+    differs[kind] ||= loop !== undefined;
+    straight[kind] = together(straight[kind], own);
+    looped[kind] = together(looped[kind], loop ?? own);
+  }
+  const ways = (kind: keyof InLoops): boolean[] => (differs[kind] ? [false, true] : [false]);
+  const part = (kind: keyof InLoops, inLoops: boolean): Part => (inLoops ? looped : straight)[kind];
+  return ways("loads").flatMap((loads) =>
+    ways("stores").map((stores): End => {
+      return { ...together(part("loads", loads), part("stores", stores)), inLoops: { loads, stores } };
+    }),
+  );
 }
 
 /** The least number of elements that are worth handing out. */

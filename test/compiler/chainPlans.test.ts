@@ -155,7 +155,7 @@ const costs: ChainCosts = {
   mostChunks: 16,
   duration: ({ domain: [rows = 1, columns = 1] }, chunks) => ({
     time: (rows * columns) / Math.min(2, chunks ?? 2),
-    accesses: 1,
+    text: { accesses: 1, operations: 1 },
   }),
 };
 
@@ -304,7 +304,10 @@ describe("chains by prices", () => {
     drain(planPricedChains(kernels, tensors(kernels), { ...costs, ...changed })).map(({ chunks }) => chunks);
   const lasting =
     (alone: number, inChunks: number, inOne: number): ChainCosts["duration"] =>
-    (_, chunks) => ({ time: chunks === undefined ? alone : chunks === 1 ? inOne : inChunks, accesses: 10 });
+    (_, chunks) => ({
+      time: chunks === undefined ? alone : chunks === 1 ? inOne : inChunks,
+      text: { accesses: 10, operations: 0 },
+    });
 
   it("take what costs less than a dispatch more, in the best number of chunks", () => {
     expect(plan([first, local], { duration: lasting(5000, 5400, 9000) })).toEqual([4]);
@@ -324,10 +327,16 @@ describe("chains by prices", () => {
 
   it("leave apart what would be long to compile", () => {
     expect(
-      plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: (accesses) => 4 * accesses * accesses }),
+      plan([first, local], {
+        duration: lasting(5000, 5000, 5000),
+        compilation: ({ accesses }) => 4 * accesses * accesses,
+      }),
     ).toEqual([1]);
     expect(
-      plan([first, local], { duration: lasting(5000, 5000, 5000), compilation: (accesses) => 6 * accesses * accesses }),
+      plan([first, local], {
+        duration: lasting(5000, 5000, 5000),
+        compilation: ({ accesses }) => 6 * accesses * accesses,
+      }),
     ).toEqual([undefined, undefined]);
   });
 });

@@ -101,6 +101,8 @@ const wasmOnly: readonly (readonly [string, Change])[] = [
   ["lanes of GPUs", () => ({ threads: [axis("d0")] })],
   ["broadcasts", () => ({ broadcast: true })],
   ["rolling loads", () => ({ roll: true })],
+  ["loads in loops", () => ({ loadsInLoops: true })],
+  ["stores in loops", () => ({ storesInLoops: true })],
 ];
 
 const wgslOnly: readonly (readonly [string, Change])[] = [

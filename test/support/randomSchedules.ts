@@ -150,6 +150,8 @@ function forWgsl(roll: Dice, kernel: Kernel, analysis: Analysis, target: GpuTarg
   return {
     lanes,
     roll: roll(2) === 0,
+    loadsInLoops: roll(2) === 0,
+    storesInLoops: roll(2) === 0,
     grid: onGrid.map((axis) => step(tiles, axis)),
     threads: overThreads.map((axis) => step(tiles, axis)),
     loops: shuffled(

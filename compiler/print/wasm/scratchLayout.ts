@@ -4,6 +4,7 @@
  * In: a nest. Out: displacements in bytes. What holds: arrays that are not used at a time share memory; what a called kernel
  * uses lies above all of its caller's.
  */
+import { InvariantError } from "../../graph/graph.ts";
 import type { LoopNest } from "../../nest/loopNest.ts";
 import { mapAccesses } from "../../nest/mapAccesses.ts";
 import { calledBy } from "./calls.ts";
@@ -19,8 +20,9 @@ interface Lifetime {
   last: number;
 }
 
-function lifetimes({ body, scratch }: LoopNest): ReadonlyMap<string, Lifetime> {
+function lifetimes({ name: kernel, body, scratch }: LoopNest): ReadonlyMap<string, Lifetime> {
   const found = new Map<string, Lifetime>();
+  if (scratch.some(({ perLane }) => perLane)) throw new InvariantError(`${kernel}: lanes have no memory of their own`);
   const names = new Set(scratch.map(({ name }) => name));
   body.forEach((statement, at) => {
     mapAccesses([statement], (buffer, index) => {

@@ -233,9 +233,15 @@ export function settleMentions(printer: Printer, name: string): void {
 }
 
 function quadStore(address: string, values: readonly string[]): string[] {
-  const line = `${address} = vec4f(${values.join(", ")});`;
+  const line = `${address} = ${wholeQuad(values) ?? `vec4f(${values.join(", ")})`};`;
   if (line.length <= longestLine) return [line];
   return [`${address} = vec4f(`, ...values.map((value) => `  ${value},`), ");"];
+}
+
+/** The name of the quad whose components these are. */
+function wholeQuad(values: readonly string[]): string | undefined {
+  const name = /^\w+(?=\.x$)/.exec(values[0] ?? "")?.[0];
+  return values.every((value, i) => value === `${name}.${componentName(i)}`) ? name : undefined;
 }
 
 /** Neighbouring stores under one condition share an `if`. */

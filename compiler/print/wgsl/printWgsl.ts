@@ -5,7 +5,7 @@
  * `@group(0) @binding(i)`, always `read_write` (the plan binds several ranges of one buffer, and WebGPU forbids mixing
  * read-only and writable uses of a buffer in a dispatch); the entry point is `main`; names are the nest's.
  */
-import type { LoopNest, Statement } from "../../nest/loopNest.ts";
+import type { LoopNest, Scratch, Statement } from "../../nest/loopNest.ts";
 import { laneName, subgroupLaneName, workgroupName } from "../../nest/loopNest.ts";
 import { storedBuffers, verifyNest } from "../../nest/verifyNest.ts";
 import { InvariantError } from "../../graph/graph.ts";
@@ -93,7 +93,7 @@ function createPrinter(nest: LoopNest, options: WgslOptions, usedOnce: ReadonlyS
     ...collectUses(nest),
     written: storedBuffers(nest.body),
     isRepeated: false,
-    accesses: countAccesses(nest),
+    accesses: countAccesses(nest.body, nest.scratch),
     stored: storedBuffers(nest.body),
     helpers: new Set(),
     blocks: [],
@@ -146,12 +146,14 @@ function declarations(printer: Printer): string {
     const note = `${access === "read" ? "read" : "read and written"}: ${type}[${length}]`;
     return `@group(0) @binding(${i}) var<storage, read_write> ${namer.of(name)}: array<${element}>; // ${note}`;
   });
-  for (const { name, length } of nest.scratch) {
-    const quads = layoutOf(printer, name) === "quads";
-    const type = quads ? `array<vec4f, ${Math.ceil(length / 4)}>` : `array<f32, ${length}>`;
-    lines.push(`var<workgroup> ${namer.of(name)}: ${type};`);
-  }
+  for (const scratch of nest.scratch)
+    if (!scratch.perLane) lines.push(`var<workgroup> ${namer.of(scratch.name)}: ${scratchType(printer, scratch)};`);
   return lines.join("\n");
+}
+
+function scratchType(printer: Printer, { name, length }: Scratch): string {
+  const quads = layoutOf(printer, name) === "quads";
+  return quads ? `array<vec4f, ${Math.ceil(length / 4)}>` : `array<f32, ${length}>`;
 }
 
 function entryPoint(printer: Printer, body: readonly string[]): string {
@@ -170,7 +172,10 @@ function entryPoint(printer: Printer, body: readonly string[]): string {
   const needsZero = uses(body, zeroName);
   // Dispatches have two dimensions.
   const zero = needsZero ? [`let ${zeroName} = workgroupId.z;`] : [];
-  const lines = [...(needsWorkgroup ? guard : []), ...zero, ...body];
+  const memories = nest.scratch.flatMap((scratch) =>
+    scratch.perLane ? [`var ${printer.namer.of(scratch.name)}: ${scratchType(printer, scratch)};`] : [],
+  );
+  const lines = [...(needsWorkgroup ? guard : []), ...zero, ...memories, ...body];
   const inputs = [
     ...(needsWorkgroup || needsZero ? ["  @builtin(workgroup_id) workgroupId: vec3u,"] : []),
     ...(uses(lines, laneName) ? [`  @builtin(local_invocation_index) ${laneName}: u32,`] : []),

@@ -2,7 +2,7 @@
  * Statements in WGSL: blocks, loops, conditions, reductions over lanes.
  */
 import { InvariantError } from "../../graph/graph.ts";
-import type { Statement } from "../../nest/loopNest.ts";
+import type { LoopNest, Statement } from "../../nest/loopNest.ts";
 import { printCondition, printExpression } from "./expressions.ts";
 import type { ReductionName } from "./helpers.ts";
 import { countWork } from "../../nest/countAccesses.ts";
@@ -119,14 +119,14 @@ function indented(lines: readonly string[]): string[] {
  * every load in them tests which lanes still turn.
  */
 const longestUnrolled = 1200;
-const fewAccesses = 24;
+const fewAccesses = 16;
 /** Outermost loops of so few turns are unrolled with all the loops in them. */
 const fewTurns = 4;
 
 function unrollsBadly(printer: Printer, count: number, body: readonly Statement[]): boolean {
   if (count > 32) return false;
   if (count <= fewTurns && !printer.isRepeated && body.some(({ kind }) => kind === "loop")) return true;
-  const { accesses, operations } = countWork(body);
+  const { accesses, operations } = countWork(body, printer.nest.scratch);
   const unrolled = printer.accesses + accesses * (count - 1);
   return accesses > 0 && unrolled > fewAccesses && operations * count <= longestUnrolled;
 }
@@ -177,10 +177,18 @@ function settled(printer: Printer, hint: string, print: () => string): string {
   return name;
 }
 
-function barrierLines(printer: Printer): string[] {
-  const { nest, written } = printer;
-  const storage = nest.bindings.some(({ name }) => written.has(name));
-  return storage ? ["storageBarrier();", "workgroupBarrier();"] : ["workgroupBarrier();"];
+/** Lanes wait at either; each orders the accesses to one kind of memory. */
+function barrierLines({ nest, written }: Printer): string[] {
+  const isOrdered = {
+    storage: nest.bindings.some(({ name }) => written.has(name)),
+    workgroup: hasWorkgroupMemory(nest),
+  };
+  const storage = isOrdered.storage ? ["storageBarrier();"] : [];
+  return isOrdered.workgroup || !isOrdered.storage ? [...storage, "workgroupBarrier();"] : storage;
+}
+
+function hasWorkgroupMemory({ scratch }: LoopNest): boolean {
+  return scratch.some(({ perLane }) => !perLane);
 }
 
 function printReduction(printer: Printer, operator: "add" | "maximum", names: readonly string[]): void {
