@@ -24,13 +24,9 @@ export interface Costs {
   readonly broadcast: number;
   /** Taking up an accumulator and putting it down again, once in each turn of the innermost loop. */
   readonly accumulator: number;
-  /** Choosing one of two values. */
-  readonly select: number;
-  /** Testing whether an element exists (padding). */
-  readonly guard: number;
   /** Moving what a loop keeps for its next turn, by element. */
   readonly move: number;
-  /** Putting an element into memory of the lane and taking it out again, for a loop that stores it. */
+  /** Putting an element into memory of the lane and taking it out again, where a loop loads or stores it. */
   readonly hold: number;
   /** Handing out one workgroup, in the same units (one core's time for eight lanes). */
   readonly workgroup: number;
@@ -52,8 +48,6 @@ const softwareCosts: Costs = {
   gather: 5.5,
   broadcast: 0.42,
   accumulator: 0.1,
-  select: 0.3,
-  guard: 1.2,
   move: 2.5,
   hold: 0.5,
   workgroup: 190,
@@ -71,8 +65,6 @@ const hardwareCosts: Costs = {
   gather: 1,
   broadcast: 0.16,
   accumulator: 0,
-  select: 0.16,
-  guard: 0,
   move: Infinity,
   hold: Infinity,
   workgroup: 0,
@@ -113,7 +105,7 @@ export function compilationOf(
 
 /**
  * Runs by which a program is judged: a training of some minutes, short steps more often than long ones. Measured in steps
- * of contractions; between the bounds the schedules of a kernel hardly change.
+ * of contractions; between the bounds the schedules of a kernel hardly change. Initial values are made once.
  */
 const stepsOfTraining = 1.2e12;
 const [leastRuns, mostRuns] = [300, 1200];

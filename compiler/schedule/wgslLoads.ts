@@ -63,6 +63,8 @@ export interface End extends Pick<Estimate, "time" | "accesses"> {
 
 type Part = Omit<End, "inLoops">;
 
+const fewAccesses = 4;
+
 const nothing: Part = { time: 0, accesses: 0, held: 0 };
 
 const together = (a: Part, b: Part): Part => ({
@@ -104,7 +106,9 @@ function makeEnds(outer: readonly Stream[], tile: Piece["unrolled"], costs: Cost
     straight[kind] = together(straight[kind], own);
     looped[kind] = together(looped[kind], loop ?? own);
   }
-  const ways = (kind: keyof InLoops): boolean[] => (differs[kind] ? [false, true] : [false]);
+  // Where few stand in the text, a loop is not worth its turns.
+  const isWorthIt = (kind: keyof InLoops): boolean => differs[kind] && straight[kind].accesses > fewAccesses;
+  const ways = (kind: keyof InLoops): boolean[] => (isWorthIt(kind) ? [false, true] : [false]);
   const part = (kind: keyof InLoops, inLoops: boolean): Part => (inLoops ? looped : straight)[kind];
   return ways("loads").flatMap((loads) =>
     ways("stores").map((stores): End => {
