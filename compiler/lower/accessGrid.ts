@@ -1,8 +1,8 @@
 /**
  * Loads or stores of a straight run of statements that lie in a regular grid, so that a loop can make them.
  *
- * In: accesses to one buffer whose places differ by constants. Out: the turns of a loop over them, and how far the place of each turn
- * is from the first; or nothing where they are no grid.
+ * In: accesses to one buffer whose places differ by constants. Out: the turns of a loop over them, and how far the place of
+ * each turn is from the first; or nothing where they are no grid.
  */
 import { add, divide, type Index, index, multiply, remainder } from "../nest/integer.ts";
 import type { Statement } from "../nest/loopNest.ts";

@@ -1,8 +1,9 @@
 /**
  * Loads in loops: many loads of one kind become a loop with one of them.
  *
- * In: statements. Out: the same, but where a run of statements loads a regular grid of places, a loop before it puts them into memory of
- * the lane. Why: as for stores (loopStores.ts). What holds: values are the same; loops of reductions, which run most, stay as they are.
+ * In: statements. Out: the same, but where a run of statements loads a regular grid of places, a loop before it puts them into
+ * memory of the lane. Why: as for stores (loopStores.ts). What holds: values are the same; loops of reductions, which run
+ * most, stay as they are.
  */
 import { add, type Index, index, multiply, variable } from "../nest/integer.ts";
 import type { Scratch, Statement } from "../nest/loopNest.ts";

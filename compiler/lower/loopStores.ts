@@ -1,9 +1,10 @@
 /**
  * Stores in loops: many stores of one kind become a loop with one of them.
  *
- * In: statements. Out: the same, but where a run of stores to one buffer writes a regular grid of places, what it writes is put into memory
- * of the lane, and a loop moves it on. Software adapters compile each store as branches for every lane, in time that grows as the
- * square of their number. What holds: each place gets the same value, before anything reads it or stores to its buffer.
+ * In: statements. Out: the same, but where a run of stores to one buffer writes a regular grid of places, what it writes is
+ * put into memory of the lane, and a loop moves it on. Software adapters compile each store as branches for every lane, in
+ * time that grows as the square of their number. What holds: each place gets the same value, before anything reads it or
+ * stores to its buffer.
  */
 import { add, index, multiply, variable } from "../nest/integer.ts";
 import type { Condition, Scratch, Statement } from "../nest/loopNest.ts";
