@@ -69,9 +69,6 @@ export function distanceOf(turn: Index, { levels }: Turns): Index {
   return sum;
 }
 
-/** Equal for places whose distance is known. */
-export const termsOf = ({ terms }: Index): string => terms.map(({ factor, key }) => `${factor}*${key}`).join("+");
-
 const isStraight = ({ kind }: Statement): boolean =>
   kind === "let" || kind === "letIndex" || kind === "variable" || kind === "assign" || kind === "store";
 

@@ -5,10 +5,10 @@
  * memory of the lane. Why: as for stores (loopStores.ts). What holds: values are the same; loops of reductions, which run
  * most, stay as they are.
  */
-import { add, type Index, index, multiply, variable } from "../nest/integer.ts";
+import { add, type Index, index, multiply, termsKey, variable } from "../nest/integer.ts";
 import type { Scratch, Statement } from "../nest/loopNest.ts";
 import { mapLoads } from "../nest/mapAccesses.ts";
-import { distanceOf, straightRuns, termsOf, type Turns, turnsOver } from "./accessGrid.ts";
+import { distanceOf, straightRuns, type Turns, turnsOver } from "./accessGrid.ts";
 import type { Names } from "./names.ts";
 
 /** `memories` receives memory of the lanes, which holds what is loaded. */
@@ -44,7 +44,7 @@ function groupsOf(run: readonly Statement[]): Map<string, Group> {
   run.forEach((statement, i) =>
     mapLoads(statement, (load) => {
       const { buffer, index: at } = load;
-      const key = `${buffer}[${termsOf(at)}]`;
+      const key = `${buffer}[${termsKey(at)}]`;
       const group = groups.get(key) ?? { buffer, places: new Map<number, Index>(), first: i, last: i };
       group.places.set(at.constant, at);
       group.last = i;
@@ -77,7 +77,7 @@ function loopRun(run: readonly Statement[], names: Names, memories: Scratch[]): 
   }
   return run.flatMap((statement, i) => {
     const changed = mapLoads(statement, (load) => {
-      const found = held.get(`${load.buffer}[${termsOf(load.index)}]`);
+      const found = held.get(`${load.buffer}[${termsKey(load.index)}]`);
       const number = found?.numbers.get(load.index.constant);
       return found && number !== undefined ? { ...load, buffer: found.memory, index: index(number) } : load;
     });

@@ -6,11 +6,11 @@
  * time that grows as the square of their number. What holds: each place gets the same value, before anything reads it or
  * stores to its buffer.
  */
-import { add, index, multiply, variable } from "../nest/integer.ts";
+import { add, index, multiply, termsKey, variable } from "../nest/integer.ts";
 import type { Condition, Scratch, Statement } from "../nest/loopNest.ts";
 import { mapLoads } from "../nest/mapAccesses.ts";
 import { printCondition } from "../nest/printNest.ts";
-import { distanceOf, straightRuns, termsOf, type Turns, turnsOver } from "./accessGrid.ts";
+import { distanceOf, straightRuns, type Turns, turnsOver } from "./accessGrid.ts";
 import type { Names } from "./names.ts";
 
 type Store = Extract<Statement, { kind: "store" }>;
@@ -35,7 +35,7 @@ function groupsOf(run: readonly Statement[]): Group[] {
   run.forEach((statement, i) => {
     if (statement.kind !== "store" || (statement.where && !isOfIntegers(statement.where))) return;
     const { buffer, index: at, where } = statement;
-    const key = `${buffer}[${termsOf(at)}] ${where ? printCondition(where) : ""}`;
+    const key = `${buffer}[${termsKey(at)}] ${where ? printCondition(where) : ""}`;
     const group = groups.get(key) ?? { buffer, stores: new Map<number, Store>() };
     group.stores.set(i, statement);
     groups.set(key, group);

@@ -1,5 +1,5 @@
 /** How many loads and stores stand in a nest's text, and how much arithmetic: what the time to compile it grows with. */
-import type { Index } from "./integer.ts";
+import { type Index, termsKey } from "./integer.ts";
 import type { Expression, Scratch, Statement } from "./loopNest.ts";
 import { mapAccesses } from "./mapAccesses.ts";
 
@@ -10,8 +10,7 @@ export function countAccesses(body: readonly Statement[], scratch: readonly Scra
   mapAccesses(body, (buffer: string, index: Index) => {
     const aligned = index.terms.every(({ factor }) => factor % 4 === 0);
     const place = aligned ? Math.floor(index.constant / 4) : index.constant;
-    if (!own.has(buffer))
-      places.add(`${buffer} ${index.terms.map(({ factor, key }) => `${factor}*${key}`).join("+")} ${place}`);
+    if (!own.has(buffer)) places.add(`${buffer} ${termsKey(index)} ${place}`);
     return { buffer, index };
   });
   return places.size;

@@ -43,6 +43,9 @@ export function variable(name: string, extent: number): Variable {
   return { kind: "variable", name, minimum: 0, maximum: Math.max(0, extent - 1) };
 }
 
+/** Equal for indices whose distance is a known number. */
+export const termsKey = ({ terms }: Index): string => terms.map(({ factor, key }) => `${factor}*${key}`).join("+");
+
 export function atomKey(atom: Atom): string {
   switch (atom.kind) {
     case "variable":

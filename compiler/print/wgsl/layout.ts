@@ -6,7 +6,7 @@
  * buffer becomes `array<vec4f>` where that makes the accesses cheaper, by the cost table below, and never if a store
  * to it has an unknown component.
  */
-import type { Index } from "../../nest/integer.ts";
+import { type Index, termsKey } from "../../nest/integer.ts";
 import type { Condition, Expression, LoopNest, Statement } from "../../nest/loopNest.ts";
 
 /** `scalar` array<f32>; `quads` array<vec4f>; `words` array<u32>; `bytes` array<u32>, each holding four u8. */
@@ -35,10 +35,10 @@ export interface Place {
 
 export function placeOf(buffer: string, index: Index): Place {
   const aligned = index.terms.every(({ factor }) => factor % 4 === 0);
-  const termsKey = index.terms.map(({ factor, key }) => `${factor}*${key}`).join("+");
+  const terms = termsKey(index);
   const component = aligned ? index.constant - 4 * Math.floor(index.constant / 4) : 0;
   const start = index.constant - component;
-  return { aligned, termsKey, start, component, key: `${buffer}[${termsKey}+${start}]${aligned ? "/4" : ""}` };
+  return { aligned, termsKey: terms, start, component, key: `${buffer}[${terms}+${start}]${aligned ? "/4" : ""}` };
 }
 
 /**
