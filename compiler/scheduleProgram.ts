@@ -27,7 +27,7 @@ import { backendFor } from "./schedule/backends.ts";
 import { scratchTensors } from "./schedule/chains.ts";
 import { kernelKey } from "./schedule/kernelKey.ts";
 import { isLegal, type Subject } from "./lower/legalSchedule.ts";
-import { groupSideBySide, type MemoryRange, type MemoryUse } from "./schedule/sideBySide.ts";
+import { groupSideBySide, type MemoryRange, type MemoryUse, standsAlone } from "./schedule/sideBySide.ts";
 import type { Target } from "./target.ts";
 import { drain } from "./turns.ts";
 
@@ -45,7 +45,7 @@ export function scheduleProgram(program: FusedGraph, target: Target, options: Pr
   return drain(scheduleByTurns(program, target, options));
 }
 
-/** The same; yields the nest of each dispatch as soon as it is known, and nothing in other turns. */
+/** The same; yields the nest of each dispatch as soon as it is known (of some twice), and nothing in other turns. */
 export function* scheduleByTurns(
   program: FusedGraph,
   device: Target,
@@ -77,8 +77,10 @@ export function* scheduleByTurns(
   };
   // Where equal kernels are lowered once, those that stand alone in any case need not wait for the chains.
   if (sharing !== noSharing)
-    for (const number of backend.apart(kernels, tensors, target))
-      for (const input of inputOf(number, undefined, tensors)) yield lowerAlone(input, sharing).lowered.nest;
+    for (const number of backend.apart(kernels, tensors, target)) {
+      if (number === undefined) yield undefined;
+      else for (const input of inputOf(number, undefined, tensors)) yield lowerAlone(input, sharing).lowered.nest;
+    }
   const chains = yield* backend.chain(kernels, tensors, target);
   const hasScratch = backend.scratchInChains && !separate;
   const placed = hasScratch ? new Map([...tensors, ...scratchTensors(chains, kernels, tensors)]) : tensors;
@@ -88,15 +90,8 @@ export function* scheduleByTurns(
   const runs = separate ? inputs.flatMap((members) => members.map((member): Run => [member])) : inputs;
   const ways: Ways = { sharing, calls: backend.callsInChains };
   const mostBindings = target.kind === "wgsl" && !separate ? target.maximumBindings : 0;
-  const lowerAll = function* (): Generator<ScheduledDispatch> {
-    if (mostBindings > 0) yield* arrange(runs, mostBindings, ways);
-    else for (const run of runs) yield lowerRun(run, ways);
-  };
-  const dispatches: ScheduledDispatch[] = [];
-  for (const dispatch of lowerAll()) {
-    dispatches.push({ ...dispatch, lowered: withReads(dispatch.lowered, placed) });
-    yield dispatch.lowered.nest;
-  }
+  const lowered = yield* mostBindings > 0 ? arrange(runs, mostBindings, ways) : lowerInOrder(runs, ways);
+  const dispatches = lowered.map((dispatch) => ({ ...dispatch, lowered: withReads(dispatch.lowered, placed) }));
   return { name: program.name, tensors: placed, dispatches };
 }
 
@@ -161,27 +156,62 @@ function lowerRun(run: Run, { sharing, calls }: Ways): ScheduledDispatch {
   };
 }
 
+/** Yields nests that stay as they are. */
+type Lowering = Generator<LoopNest | undefined, ScheduledDispatch[]>;
+
+function* lowerInOrder(runs: readonly Run[], ways: Ways): Lowering {
+  const dispatches: ScheduledDispatch[] = [];
+  for (const run of runs) {
+    const dispatch = lowerRun(run, ways);
+    dispatches.push(dispatch);
+    yield dispatch.lowered.nest;
+  }
+  return dispatches;
+}
+
 /** Lowers runs of kernels, those that need nothing of one another together. */
-function arrange(runs: readonly Run[], mostBindings: number, ways: Ways): ScheduledDispatch[] {
-  const alone = runs.map((run) => lowerRun(run, ways));
-  const uses = alone.flatMap(({ lowered }, i): MemoryUse[] => {
-    const run = runs[i] ?? [];
-    return run.slice(0, 1).map(({ tensors }) => memoryUse(lowered, tensors, stepsOf(run)));
-  });
-  return groupSideBySide(uses, mostBindings).flatMap((group): ScheduledDispatch[] => {
-    if (group.length === 1) return group.flatMap((i) => alone[i] ?? []);
-    const members = group.flatMap((i) => [runs[i] ?? []]);
-    const lanes = lanesTogether(members.flat());
-    const beside = members.map((run) => withLanes(run, lanes));
-    const kernels = beside.flat();
-    const names = beside.map((run) => runName(run));
-    const head = { name: togetherName(names), header: togetherHeader(kernels) };
-    const how = `together ${beside.map(({ length }) => length).join(" ")}`;
-    const lowered = ways.sharing.lower(how, kernels, () => lowerTogether(beside, head));
-    return [
-      { name: head.name, kernels: kernels.map(scheduled), lowered: { ...lowered, nest: { ...lowered.nest, ...head } } },
-    ];
-  });
+function* arrange(runs: readonly Run[], mostBindings: number, ways: Ways): Lowering {
+  const alone: ScheduledDispatch[] = [];
+  const uses: MemoryUse[] = [];
+  for (const run of runs) {
+    const [first] = run;
+    if (!first) continue;
+    const dispatch = lowerRun(run, ways);
+    const use = memoryUse(dispatch.lowered, first.tensors, stepsOf(run));
+    alone.push(dispatch);
+    uses.push(use);
+    yield standsAlone(use) ? dispatch.lowered.nest : undefined;
+  }
+  const dispatches: ScheduledDispatch[] = [];
+  for (const group of groupSideBySide(uses, mostBindings)) {
+    const [first = 0] = group;
+    const dispatch =
+      group.length === 1
+        ? alone[first]
+        : lowerBeside(
+            group.flatMap((i) => [runs[i] ?? []]),
+            ways,
+          );
+    if (!dispatch) continue;
+    dispatches.push(dispatch);
+    yield dispatch.lowered.nest;
+  }
+  return dispatches;
+}
+
+function lowerBeside(members: readonly Run[], { sharing }: Ways): ScheduledDispatch {
+  const lanes = lanesTogether(members.flat());
+  const beside = members.map((run) => withLanes(run, lanes));
+  const kernels = beside.flat();
+  const names = beside.map((run) => runName(run));
+  const head = { name: togetherName(names), header: togetherHeader(kernels) };
+  const how = `together ${beside.map(({ length }) => length).join(" ")}`;
+  const lowered = sharing.lower(how, kernels, () => lowerTogether(beside, head));
+  return {
+    name: head.name,
+    kernels: kernels.map(scheduled),
+    lowered: { ...lowered, nest: { ...lowered.nest, ...head } },
+  };
 }
 
 function runName(run: Run): string {

@@ -44,12 +44,12 @@ export interface Backend<T extends Target = Target> {
     tensors: ReadonlyMap<number, StoredTensor>,
     target: T,
   ) => Generator<undefined, readonly Chain[]>;
-  /** Numbers of the kernels that will be dispatches of their own, whatever the chains are. */
+  /** Numbers of the kernels that will be dispatches of their own, whatever the chains are; nothing in other turns. */
   readonly apart: (
     kernels: readonly Kernel[],
     tensors: ReadonlyMap<number, StoredTensor>,
     target: T,
-  ) => readonly number[];
+  ) => Iterable<number | undefined>;
   /** What only a chain reads lies in scratch. */
   readonly scratchInChains: boolean;
   /** Kernels of chains are functions of their own, which several chains call. */

@@ -3,10 +3,14 @@
  *
  * In: a kernel's accesses. Out: streams, each all accesses to one tensor that move alike along every axis (the taps of a
  * pooling window, say), so that elements which two of them share count once; footprints of streams. Addresses are taken to be
- * sums of one function for each axis.
+ * sums of one function for each axis. What holds: streams that move alike are one object, whichever kernel they are of, so that
+ * what they touch is counted once.
  */
 import { evaluate } from "../nest/integer.ts";
 import { type Access, type Analysis, dependsOn, strideAlong } from "./analysis.ts";
+
+/** A step for each axis of a kernel, by its number (its place among them); 1 where it is not cut so. */
+export type Steps = readonly number[];
 
 /** How addresses move along an axis: by a constant stride, or as tabulated. */
 export type Movement =
@@ -15,18 +19,16 @@ export type Movement =
 
 export interface Stream {
   readonly isStore: boolean;
-  /** Whether tests keep some of its elements from being read. */
-  readonly isGuarded: boolean;
-  /** The axes that move it. */
-  readonly along: ReadonlyMap<string, Movement>;
-  /** Addresses of the accesses, with all axes at 0. */
+  /** How it moves along the axes that move it, by their numbers. */
+  readonly along: ReadonlyMap<number, Movement>;
+  /** Addresses of the accesses, with all axes at 0, from an address on that is a multiple of four. */
   readonly starts: readonly number[];
-  /** Of stores: elements behind the end of a row, written with it, and the axis of rows. */
+  /** Of stores: elements behind the end of a row, written with it, and the number of the axis of rows. */
   readonly padding: Padding | undefined;
 }
 
 export interface Padding {
-  readonly axis: string;
+  readonly axis: number;
   readonly elements: number;
 }
 
@@ -42,12 +44,6 @@ export interface Footprint {
   readonly isAligned: boolean;
 }
 
-/** A loop that keeps what its next turn would load again. */
-export interface Roll {
-  readonly axis: string;
-  readonly step: number;
-}
-
 export function streamsOf(
   analysis: Analysis,
   paddings: ReadonlyMap<number, Padding>,
@@ -58,16 +54,35 @@ export function streamsOf(
     const start = addressAt(access, "", 0);
     const along = movements(analysis, access, start);
     const isStore = access.kind === "store";
-    const isGuarded = access.guarded;
-    const key = `${isStore} ${isGuarded} ${access.tensor} ${JSON.stringify([...along])}`;
+    const key = `${isStore} ${access.guarded} ${access.tensor} ${JSON.stringify([...along])}`;
     const found = groups.get(key);
     if (found) found.starts.push(start);
     else {
       const padding = isStore ? paddings.get(access.tensor) : undefined;
-      groups.set(key, { isStore, isGuarded, along, starts: [start], padding });
+      groups.set(key, { isStore, along, starts: [start], padding });
     }
   }
-  return [...groups.values()];
+  return [...groups.values()].map(sharedStream);
+}
+
+const sharedStreams = new Map<string, Stream>();
+const mostStreams = 10_000;
+
+/** The one object for all streams that move alike. */
+function sharedStream({ starts, ...stream }: Stream): Stream {
+  const first = 4 * Math.floor(Math.min(...starts) / 4);
+  const moved = { ...stream, starts: starts.map((start) => start - first) };
+  const key = describeStream(moved);
+  const known = sharedStreams.get(key);
+  if (known) return known;
+  if (sharedStreams.size >= mostStreams) sharedStreams.clear();
+  sharedStreams.set(key, moved);
+  return moved;
+}
+
+/** All there is of a stream, as text. */
+export function describeStream({ along, ...stream }: Stream): string {
+  return JSON.stringify([stream, [...along]]);
 }
 
 /** The address with one axis at a value and all others at 0; rows that are looked up in memory are far apart. */
@@ -79,15 +94,15 @@ function addressAt({ address }: Access, axis: string, value: number): number {
   );
 }
 
-function movements(analysis: Analysis, access: Access, start: number): Map<string, Movement> {
-  const along = new Map<string, Movement>();
-  for (const { name, extent } of analysis.axes) {
+function movements(analysis: Analysis, access: Access, start: number): Map<number, Movement> {
+  const along = new Map<number, Movement>();
+  for (const [axis, { name, extent }] of analysis.axes.entries()) {
     if (extent === 1 || !dependsOn(access, name)) continue;
     const stride = strideAlong(access, name);
-    if (stride !== undefined) along.set(name, { kind: "stride", stride, extent });
+    if (stride !== undefined) along.set(axis, { kind: "stride", stride, extent });
     else {
       const places = Array.from({ length: extent }, (_, i) => addressAt(access, name, i) - start);
-      along.set(name, { kind: "table", places, extent });
+      along.set(axis, { kind: "table", places, extent });
     }
   }
   return along;
@@ -97,10 +112,10 @@ function placeAt(movement: Movement, at: number): number {
   return movement.kind === "stride" ? movement.stride * at : (movement.places[at] ?? 0);
 }
 
-/** Whether every piece starts at a multiple of four elements, when axes are cut by these steps (1 where none is given). */
-function isAligned({ along }: Stream, steps: ReadonlyMap<string, number>): boolean {
+/** Whether every piece starts at a multiple of four elements, when axes are cut by these steps. */
+function isAligned({ along }: Stream, steps: Steps): boolean {
   for (const [axis, movement] of along) {
-    const step = steps.get(axis) ?? 1;
+    const step = steps[axis] ?? 1;
     const fits =
       movement.kind === "stride"
         ? step === movement.extent || (movement.stride * step) % 4 === 0
@@ -110,61 +125,110 @@ function isAligned({ along }: Stream, steps: ReadonlyMap<string, number>): boole
   return true;
 }
 
-const footprints = new WeakMap<Stream, Map<string, Footprint>>();
+/** What the first tile touches, where so much of each axis is unrolled. `roll`: the axis whose loop keeps what its next turn would load. */
+export type Footprints = (unrolled: Steps, roll?: number) => Footprint;
 
-/** Of the first tile; `unrolled` gives the extent of each unrolled axis. */
-export function footprintOf(stream: Stream, unrolled: ReadonlyMap<string, number>, roll?: Roll): Footprint {
-  let key = roll ? `${roll.axis}:${roll.step}` : "";
-  for (const axis of stream.along.keys()) key += ` ${unrolled.get(axis) ?? 1}`;
-  const known = footprints.get(stream) ?? new Map<string, Footprint>();
-  footprints.set(stream, known);
-  const found = known.get(key) ?? countElements(stream, movingAxes(stream, unrolled), roll);
-  known.set(key, found);
-  return found;
+const counters = new WeakMap<Stream, Footprints>();
+
+export function footprintsOf(stream: Stream): Footprints {
+  const known = counters.get(stream) ?? createCounter(stream);
+  counters.set(stream, known);
+  return known;
 }
 
-function movingAxes({ along }: Stream, unrolled: ReadonlyMap<string, number>): Map<string, number> {
-  return new Map([...unrolled].filter(([axis, extent]) => extent > 1 && along.has(axis)));
+/** Counts once for all that is unrolled alike along the axes that move the stream. */
+function createCounter(stream: Stream): Footprints {
+  const moving = [...stream.along].map(([axis, { extent }]) => ({ axis, radix: extent + 1 }));
+  const rollRadix = Math.max(0, ...stream.along.keys()) + 2;
+  const most = moving.reduce((product, { radix }) => product * radix, rollRadix);
+  const counted = new Map<number, Footprint>();
+  return (unrolled, roll) => {
+    const rolls = roll !== undefined && stream.along.has(roll) ? roll : undefined;
+    let key = rolls === undefined ? 0 : rolls + 1;
+    for (const { axis, radix } of moving) key = key * radix + (unrolled[axis] ?? 1);
+    const found = counted.get(key) ?? countElements(stream, unrolled, rolls);
+    // Numbers so large are not told apart; nothing that is ever compiled has so many elements.
+    if (most <= Number.MAX_SAFE_INTEGER) counted.set(key, found);
+    return found;
+  };
 }
 
-function countElements(stream: Stream, axes: ReadonlyMap<string, number>, roll?: Roll): Footprint {
-  const enough = stream.isStore ? 4 - paddingReached(stream, axes) : 2;
-  const shift = roll && shiftOf(stream, roll);
-  const nested = shift === undefined ? countNested(stream, axes, enough) : undefined;
-  return { ...(nested ?? countOneByOne(stream, axes, enough, shift)), isAligned: isAligned(stream, axes) };
+/** An axis that moves a stream, and how much of it is unrolled. */
+interface Moving {
+  readonly movement: Movement;
+  readonly extent: number;
+}
+
+function countElements(stream: Stream, unrolled: Steps, roll: number | undefined): Footprint {
+  const moving: Moving[] = [];
+  for (const [axis, movement] of stream.along) {
+    const extent = unrolled[axis] ?? 1;
+    if (extent > 1) moving.push({ movement, extent });
+  }
+  const enough = stream.isStore ? 4 - paddingReached(stream, unrolled) : 2;
+  const shift = roll === undefined ? undefined : shiftOf(stream, roll, unrolled[roll] ?? 1);
+  const nested = shift === undefined ? countNested(stream, moving, enough) : undefined;
+  return { ...(nested ?? countOneByOne(stream, moving, enough, shift)), isAligned: isAligned(stream, unrolled) };
 }
 
 type Counts = Omit<Footprint, "isAligned">;
 
 /** `shift`: elements so far behind another one are kept from the last turn. */
-function countOneByOne(
-  stream: Stream,
-  axes: ReadonlyMap<string, number>,
-  enough: number,
-  shift: number | undefined,
-): Counts {
-  let touched = new Set(stream.starts);
-  for (const [axis, extent] of axes) {
-    const movement = stream.along.get(axis);
-    if (!movement) continue;
-    const moved = new Set<number>();
+function countOneByOne(stream: Stream, moving: readonly Moving[], enough: number, shift: number | undefined): Counts {
+  const touched = placesOf(stream, moving);
+  const fresh = shift === undefined ? touched : touched.filter((place) => !contains(touched, place + shift));
+  let [quads, inQuads] = [0, 0];
+  let [quad, inThis] = [NaN, 0];
+  const close = (): void => {
+    if (inThis < enough || inThis === 0) return;
+    quads++;
+    inQuads += inThis;
+  };
+  for (const place of fresh) {
+    const its = Math.floor(place / 4);
+    if (its !== quad) {
+      close();
+      [quad, inThis] = [its, 0];
+    }
+    inThis++;
+  }
+  close();
+  return { elements: fresh.length, quads, singles: fresh.length - inQuads, kept: touched.length - fresh.length };
+}
+
+/** The addresses of all elements, each once, in order. */
+function placesOf({ starts }: Stream, moving: readonly Moving[]): Float64Array {
+  let places = distinct(Float64Array.from(starts));
+  for (const { movement, extent } of moving) {
+    const moved = new Float64Array(places.length * extent);
     for (let i = 0; i < extent; i++) {
       const step = placeAt(movement, i);
-      for (const place of touched) moved.add(place + step);
+      const from = i * places.length;
+      for (let p = 0; p < places.length; p++) moved[from + p] = (places[p] ?? 0) + step;
     }
-    touched = moved;
+    places = distinct(moved);
   }
-  const perQuad = new Map<number, number>();
-  let elements = 0;
-  for (const place of touched) {
-    if (shift !== undefined && touched.has(place + shift)) continue;
-    elements++;
-    const quad = Math.floor(place / 4);
-    perQuad.set(quad, (perQuad.get(quad) ?? 0) + 1);
+  return places;
+}
+
+/** In order, each number once; in place. */
+function distinct(places: Float64Array): Float64Array {
+  const isInOrder = places.every((place, i) => i === 0 || place >= (places[i - 1] ?? place));
+  if (!isInOrder) places.sort();
+  let count = 0;
+  for (const place of places) if (count === 0 || place !== places[count - 1]) places[count++] = place;
+  return places.subarray(0, count);
+}
+
+/** Whether numbers in order have this one. */
+function contains(places: Float64Array, wanted: number): boolean {
+  let [from, to] = [0, places.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((places[middle] ?? 0) < wanted) from = middle + 1;
+    else to = middle;
   }
-  const inQuads = [...perQuad.values()].filter((count) => count >= enough);
-  const singles = elements - inQuads.reduce((a, b) => a + b, 0);
-  return { elements, quads: inQuads.length, singles, kept: touched.size - elements };
+  return places[from] === wanted;
 }
 
 /** Every `stride`-th element, so many of them. */
@@ -173,52 +237,107 @@ interface Progression {
   readonly extent: number;
 }
 
+const one: Progression = { stride: 1, extent: 1 };
+
 /**
- * The same where one access moves by constant strides, each longer than all that the shorter ones reach: then elements need not
- * be looked at one by one. Undefined where they lie otherwise, or where quads straddle progressions.
+ * The same where accesses far from one another move by constant strides, each longer than all that the shorter ones reach: then
+ * elements need not be looked at one by one. Undefined where they lie otherwise, or where rows may share quads.
  */
-function countNested(stream: Stream, axes: ReadonlyMap<string, number>, enough: number): Counts | undefined {
-  const [start = 0, ...others] = stream.starts;
-  const found = others.length === 0 ? progressionsOf(stream, axes) : undefined;
+function countNested({ starts }: Stream, moving: readonly Moving[], enough: number): Counts | undefined {
+  const found = progressionsOf(moving);
   if (!found) return undefined;
-  const [first, ...longer] = found.nested;
-  const isRow = first?.stride === 1;
-  const row = isRow ? first.extent : 1;
-  const outer = isRow || !first ? longer : [first, ...longer];
-  const offset = (((start + found.before) % 4) + 4) % 4;
-  const quads = countQuads(offset, row, enough);
-  let width = Math.ceil((offset + row) / 4);
-  let rows = 1;
-  for (const { stride, extent } of outer) {
-    if (stride % 4 !== 0 || stride / 4 < width) return undefined;
-    width += (extent - 1) * (stride / 4);
-    rows *= extent;
+  const inOrder = starts.length === 1 ? starts : starts.toSorted((a, b) => a - b);
+  const apart = found.reach + quadElements;
+  if (inOrder.some((start, i) => i > 0 && start - (inOrder[i - 1] ?? 0) < apart)) return undefined;
+  let [elements, quads, inQuads] = [0, 0, 0];
+  for (const start of starts) {
+    const counted = countRows(start + found.before, found.nested, enough);
+    if (!counted) return undefined;
+    elements += counted.elements;
+    quads += counted.quads;
+    inQuads += counted.inQuads;
   }
-  return { elements: row * rows, quads: quads.quads * rows, singles: (row - quads.elements) * rows, kept: 0 };
+  return { elements, quads, singles: elements - inQuads, kept: 0 };
+}
+
+const quadElements = 4;
+
+interface Rows {
+  readonly elements: number;
+  readonly quads: number;
+  /** Elements in those quads. */
+  readonly inQuads: number;
+}
+
+/** Elements close to one another are a row; rows begin anywhere in a quad, and none shares one with another. */
+function countRows(start: number, nested: readonly Progression[], enough: number): Rows | undefined {
+  const [first] = nested;
+  const isRow = first !== undefined && first.stride < quadElements;
+  const row = isRow ? first : one;
+  let reach = row.stride * (row.extent - 1);
+  /** How many rows begin at each place of a quad. */
+  let rows = [0, 0, 0, 0];
+  const offset = inQuad(start);
+  rows[offset] = 1;
+  let isUniform = true;
+  for (const { stride, extent } of isRow ? nested.slice(1) : nested) {
+    isUniform &&= stride % quadElements === 0;
+    const isApart = isUniform
+      ? stride / quadElements > Math.floor((offset + reach) / quadElements)
+      : stride >= reach + quadElements;
+    if (!isApart) return undefined;
+    if (isUniform) rows[offset] = (rows[offset] ?? 0) * extent;
+    else rows = repeated(rows, stride, extent);
+    reach += stride * (extent - 1);
+  }
+  let [elements, quads, inQuads] = [0, 0, 0];
+  for (const [at, count] of rows.entries()) {
+    if (count === 0) continue;
+    const counted = countQuads(at, row, enough);
+    elements += count * row.extent;
+    quads += count * counted.quads;
+    inQuads += count * counted.elements;
+  }
+  return { elements, quads, inQuads };
+}
+
+function inQuad(place: number): number {
+  return ((place % quadElements) + quadElements) % quadElements;
+}
+
+/** Where rows begin, when all of them come again at each multiple of a stride. */
+function repeated(rows: readonly number[], stride: number, extent: number): number[] {
+  const all = [0, 0, 0, 0];
+  for (let i = 0; i < extent; i++)
+    for (let at = 0; at < quadElements; at++) {
+      const moved = inQuad(at + i * stride);
+      all[moved] = (all[moved] ?? 0) + (rows[at] ?? 0);
+    }
+  return all;
 }
 
 /** The quads of which a row touches enough elements, and how many those are. */
-function countQuads(offset: number, row: number, enough: number): { quads: number; elements: number } {
-  let [quads, elements] = [0, 0];
-  for (let quad = 0; quad < offset + row; quad += 4) {
-    const count = Math.min(quad + 4, offset + row) - Math.max(quad, offset);
-    if (count < enough) continue;
+function countQuads(offset: number, { stride, extent }: Progression, enough: number): Omit<Rows, "inQuads"> {
+  let [quads, elements, next] = [0, 0, 0];
+  for (let end = quadElements; next < extent; end += quadElements) {
+    const before = Math.min(extent, Math.ceil((end - offset) / stride));
+    const count = before - next;
+    next = before;
+    if (count < enough || count === 0) continue;
     quads++;
     elements += count;
   }
   return { quads, elements };
 }
 
-/** Axes as nested progressions, those of the shortest stride first, and how far before the start the first element lies. */
+/** Axes as nested progressions, those of the shortest stride first; how far before the start the first element lies, and the last behind it. */
 function progressionsOf(
-  { along }: Stream,
-  axes: ReadonlyMap<string, number>,
-): { readonly nested: readonly Progression[]; readonly before: number } | undefined {
+  moving: readonly Moving[],
+): { readonly nested: readonly Progression[]; readonly before: number; readonly reach: number } | undefined {
   const all: Progression[] = [];
   let before = 0;
-  for (const [axis, extent] of axes) {
-    const movement = along.get(axis);
-    if (movement?.kind !== "stride") return undefined;
+  for (const { movement, extent } of moving) {
+    if (movement.kind !== "stride") return undefined;
     if (movement.stride === 0) continue;
     if (movement.stride < 0) before += movement.stride * (extent - 1);
     all.push({ stride: Math.abs(movement.stride), extent });
@@ -234,18 +353,18 @@ function progressionsOf(
     else nested.push({ stride, extent });
     reach += (extent - 1) * stride;
   }
-  return { nested, before };
+  return { nested, before, reach };
 }
 
 /** By how much addresses move from one turn of a loop to the next, if always by the same. */
-function shiftOf({ along }: Stream, { axis, step }: Roll): number | undefined {
+function shiftOf({ along }: Stream, axis: number, step: number): number | undefined {
   const movement = along.get(axis);
   return movement?.kind === "stride" ? movement.stride * step : undefined;
 }
 
 /** Padding that is written along, where the tile holds whole rows. */
-function paddingReached({ padding, along }: Stream, axes: ReadonlyMap<string, number>): number {
+function paddingReached({ padding, along }: Stream, unrolled: Steps): number {
   if (!padding) return 0;
-  const extent = axes.get(padding.axis);
-  return extent !== undefined && extent === along.get(padding.axis)?.extent ? padding.elements : 0;
+  const extent = unrolled[padding.axis] ?? 1;
+  return extent > 1 && extent === along.get(padding.axis)?.extent ? padding.elements : 0;
 }

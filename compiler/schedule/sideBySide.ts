@@ -38,6 +38,11 @@ export function depends(later: MemoryUse, earlier: MemoryUse): boolean {
   return meet(later.reads, earlier.writes) || meet(later.writes, earlier.writes) || meet(later.writes, earlier.reads);
 }
 
+/** Whether it has so much to do that it stays alone, whatever the others are. */
+export function standsAlone({ steps }: MemoryUse): boolean {
+  return steps > mostSteps;
+}
+
 /**
  * Each kernel joins the earliest group that is behind all it depends on and has room for its tensors. Returns kernel
  * numbers, group by group.
@@ -50,7 +55,7 @@ export function groupSideBySide(uses: readonly MemoryUse[], mostRanges: number):
     let at = 0;
     for (const [j, earlier] of uses.slice(0, i).entries())
       if ((groupOf[j] ?? 0) >= at && depends(use, earlier)) at = (groupOf[j] ?? 0) + 1;
-    const isLong = use.steps > mostSteps;
+    const isLong = standsAlone(use);
     const hasRoom = (group: (typeof groups)[number]): boolean =>
       !isLong &&
       !group.isLong &&

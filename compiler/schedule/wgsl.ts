@@ -8,11 +8,13 @@
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import { type Analysis, analyse, isContraction } from "./analysis.ts";
+import { type AxisSet, has } from "./axisSet.ts";
+import { describeStream } from "./footprint.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 import { cheapest, cheapestOf } from "./cheapest.ts";
 import { divisorsOf } from "./wasm.ts";
 import { costsOf, type GpuTarget } from "./wgslAdapters.ts";
-import { rolled, type Tilings, tilings } from "./wgslChoices.ts";
+import { gridsOf, rolled, tilings } from "./wgslChoices.ts";
 import {
   type Choice,
   chainLanes,
@@ -20,10 +22,10 @@ import {
   type Duration,
   durationOf,
   lanesFor,
-  type Prices,
   pricesOf,
   type Subject,
   subjectOf,
+  type Tiling,
 } from "./wgslCosts.ts";
 
 export interface Candidate {
@@ -48,29 +50,19 @@ const mostRankings = 1000;
 /** More than a tuner measures: loops that keep what they loaded are looked for behind each. */
 const mostCandidates = 24;
 
-function keyOf(subject: Subject, target: GpuTarget): string {
-  const streams = [...subject.inner, ...subject.outer].map(({ along, ...stream }) => [stream, [...along]]);
-  return JSON.stringify([target, { ...subject, inner: subject.inner.length, outer: subject.outer.length }, streams]);
+function keyOf({ inner, outer, ...subject }: Subject, target: GpuTarget): string {
+  return [JSON.stringify([target, subject]), ...inner.map(describeStream), "", ...outer.map(describeStream)].join("\n");
 }
 
-/** A tiling with the grids that it may have, and their prices. */
-type Option = Tilings & Prices;
-
-/** With the best grid of those that differ in nothing else: so that the candidates are of many kinds. */
-function bestGrid({ tiling, grids, on, inLoops }: Option): Priced | undefined {
-  const best = cheapestOf(grids, on);
-  return best && { choice: { ...tiling, grid: best.one, inLoops }, cost: best.cost };
+/** A tiling with a bound of its price. */
+interface Option {
+  readonly tiling: Tiling;
+  readonly least: number;
 }
 
 /** Where every choice would make too long a text. */
 const untiled: Priced = {
-  choice: {
-    tile: new Map(),
-    grid: new Set(),
-    unroll: new Map(),
-    roll: undefined,
-    inLoops: { loads: false, stores: false },
-  },
+  choice: { tile: [], grid: 0, unroll: [], roll: undefined, inLoops: { loads: false, stores: false } },
   cost: Infinity,
 };
 
@@ -79,16 +71,28 @@ function rank(analysis: Analysis, subject: Subject, target: GpuTarget): Ranking 
   const known = rankings.get(key);
   if (known) return known;
   const costs = costsOf(target);
-  const optionOf = (ways: Tilings): Option[] => {
-    const prices = pricesOf(subject, ways.tiling, target, costs);
-    return prices ? [{ ...ways, ...prices }] : [];
+  const priceOf = pricesOf(subject, target, costs);
+  /** With the best grid of those that differ in nothing else: so that the candidates are of many kinds. */
+  const withGrid = (tiling: Tiling, grids: readonly AxisSet[]): Priced[] => {
+    const prices = priceOf(tiling);
+    const best = prices && cheapestOf(grids, prices.on);
+    return best ? [{ choice: { ...tiling, grid: best.one, inLoops: prices.inLoops }, cost: best.cost }] : [];
   };
-  const options = [...tilings(analysis, costs, subject.sums)].flatMap(optionOf);
-  const plain = cheapest(options, mostCandidates, bestGrid);
-  const better = plain.flatMap(({ choice, cost }) => {
-    const others = rolled(choice, analysis.axes, costs).map((tiling) => ({ tiling, grids: [choice.grid] }));
-    return cheapest(others.flatMap(optionOf), others.length, bestGrid).filter((other) => other.cost < cost);
-  });
+  const options: Option[] = [];
+  for (const tiling of tilings(analysis, costs, subject.sums)) {
+    const least = priceOf(tiling)?.least;
+    if (least !== undefined) options.push({ tiling, least });
+  }
+  const plain = cheapest(
+    options,
+    mostCandidates,
+    ({ tiling }) => withGrid(tiling, gridsOf(analysis.axes, tiling.tile))[0],
+  );
+  const better = plain.flatMap(({ choice, cost }) =>
+    rolled(choice, analysis.axes, costs)
+      .flatMap((tiling) => withGrid(tiling, [choice.grid]))
+      .filter((other) => other.cost < cost),
+  );
   const all = [...plain, ...better].toSorted((a, b) => a.cost - b.cost);
   const [first = untiled, ...others] = all.slice(0, mostCandidates);
   const ranked: Ranking = [first, ...others];
@@ -114,16 +118,17 @@ function assembleInChain(kernel: Kernel, schedule: Schedule, target: GpuTarget, 
 function assemble(kernel: Kernel, axes: Analysis["axes"], choice: Choice, target: GpuTarget): Schedule {
   const grid: AxisStep[] = [];
   const threads: AxisStep[] = [];
-  for (const axis of axes) {
-    const step = choice.tile.get(axis.name) ?? 1;
+  for (const [number, axis] of axes.entries()) {
+    const step = choice.tile[number] ?? 1;
     if (!axis.isDomain || step === axis.extent) continue;
-    (choice.grid.has(axis.name) ? grid : threads).push({ axis: axis.name, step });
+    (has(choice.grid, number) ? grid : threads).push({ axis: axis.name, step });
   }
-  const loops = axes.flatMap((axis): AxisStep[] => {
-    const step = choice.unroll.get(axis.name) ?? 1;
+  const loops = axes.flatMap((axis, number): AxisStep[] => {
+    const step = choice.unroll[number] ?? 1;
     return !axis.isDomain && step < axis.extent ? [{ axis: axis.name, step }] : [];
   });
-  const innermost = loops.findIndex(({ axis }) => axis === choice.roll);
+  const rolled = choice.roll === undefined ? undefined : axes[choice.roll]?.name;
+  const innermost = loops.findIndex(({ axis }) => axis === rolled);
   if (innermost >= 0) loops.push(...loops.splice(innermost, 1));
   const count = countThreads(axes, choice);
   const lanes = threads.length > 0 ? lanesFor(count.threads, count.places, target) : 1;

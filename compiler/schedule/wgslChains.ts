@@ -34,11 +34,15 @@ export function chainsForWgsl(
   return planPricedChains(kernels, tensors, costs);
 }
 
-/** Numbers of the kernels that no chain takes, whatever the others are: those that take long. */
-export function longKernels(kernels: readonly Kernel[], tensors: Tensors, target: GpuTarget): number[] {
-  if (!target.software) return [];
+/** Numbers of the kernels that no chain takes, whatever the others are: those that take long. In turns: to weigh each takes time. */
+export function* longKernels(
+  kernels: readonly Kernel[],
+  tensors: Tensors,
+  target: GpuTarget,
+): Generator<number | undefined> {
+  if (!target.software) return;
   const costs = softwareCosts(tensors, target);
-  return kernels.flatMap((kernel, number) => (isLong(kernel, costs) ? [number] : []));
+  for (const [number, kernel] of kernels.entries()) yield isLong(kernel, costs) ? number : undefined;
 }
 
 const noText = { accesses: 0, operations: 0 };

@@ -7,11 +7,10 @@
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import { type Analysis, type Axis, isContraction, placesOf, windowStep } from "./analysis.ts";
-import { type Padding, type Stream, streamsOf } from "./footprint.ts";
-import { axisName } from "./schedule.ts";
+import { type AxisSet, has } from "./axisSet.ts";
+import { type Padding, type Steps, type Stream, streamsOf } from "./footprint.ts";
 import { compilationOf, type Costs, type GpuTarget, instructions, type TextSize } from "./wgslAdapters.ts";
-import { cheapestOf } from "./cheapest.ts";
-import { type End, endsOf, type Estimate, type InLoops, isShared, leastOf, loadsOf, sumOf } from "./wgslLoads.ts";
+import { type End, endsOf, type Estimate, type InLoops, type Loads, loadsOf, sumOf } from "./wgslLoads.ts";
 
 const mostStaticAccesses = 100;
 const mostStaticProducts = 1000;
@@ -22,49 +21,59 @@ const wantedWorkgroups = 16;
 
 /** One way of cutting the domain: register tiles, and which axes are the same for all lanes of a workgroup. */
 export interface Cutting {
-  /** Step of each tiled domain axis. */
-  readonly tile: ReadonlyMap<string, number>;
+  /** Of domain axes; 1 for reductions. */
+  readonly tile: Steps;
   /** Domain axes (or the pieces of tiled ones) in the grid; all others are spread over lanes. */
-  readonly grid: ReadonlySet<string>;
+  readonly grid: AxisSet;
 }
 
-export interface Choice extends Cutting {
-  /** Unrolled part of reduction axes. */
-  readonly unroll: ReadonlyMap<string, number>;
+/** A choice without what is in the grid, and without what follows from its price. */
+export interface Tiling extends Pick<Cutting, "tile"> {
+  /** Unrolled part of reduction axes; 1 for those of the domain. */
+  readonly unroll: Steps;
   /** The reduction axis whose loop is innermost and keeps what its next turn would load again. */
-  readonly roll: string | undefined;
+  readonly roll: number | undefined;
+}
+
+export interface Choice extends Tiling, Cutting {
   /** Loads, or stores, of one kind are a loop: that is for the price to decide. */
   readonly inLoops: InLoops;
 }
 
-export type Grid = Cutting["grid"];
-/** A choice without what is in the grid, and without what follows from its price. */
-export type Tiling = Omit<Choice, "grid" | "inLoops">;
-
-export function countThreads(axes: readonly Axis[], { tile, grid }: Cutting): { threads: number; places: number } {
-  let threads = 1;
-  let places = 1;
-  for (const { name, extent, isDomain } of axes) {
-    if (!isDomain) continue;
-    const pieces = extent / (tile.get(name) ?? 1);
-    if (grid.has(name)) places *= pieces;
-    else threads *= pieces;
-  }
-  return { threads, places };
+interface Threads {
+  readonly threads: number;
+  /** The axes that tell them apart. */
+  readonly apart: AxisSet;
+  readonly places: number;
 }
+
+export function countThreads(axes: readonly Axis[], { tile, grid }: Cutting): Threads {
+  let [threads, apart, places] = [1, 0, 1];
+  axes.forEach(({ extent, isDomain }, axis) => {
+    const pieces = isDomain ? extent / (tile[axis] ?? 1) : 1;
+    if (has(grid, axis)) places *= pieces;
+    else if (pieces > 1) {
+      threads *= pieces;
+      apart |= 1 << axis;
+    }
+  });
+  return { threads, apart, places };
+}
+
+const lanesOfWorkgroups = [64, 32, 16, 8];
 
 /** The size of workgroups that leaves the fewest lanes idle; of equal ones the largest that still gives every core work. */
 export function lanesFor(threads: number, places: number, target: GpuTarget): number {
   const smallest = target.software ? Math.max(8, target.subgroupSize) : 32;
-  const sizes = [64, 32, 16, 8].filter((size) => size <= target.maximumInvocations && size >= smallest);
-  let best = { size: sizes.at(-1) ?? 1, cost: Infinity };
-  for (const size of sizes) {
-    const workgroups = Math.ceil(threads / size);
+  let [best, leastCost] = [1, Infinity];
+  for (const lanes of lanesOfWorkgroups) {
+    if (lanes > target.maximumInvocations || lanes < smallest) continue;
+    const workgroups = Math.ceil(threads / lanes);
     const idleCores = Math.max(1, wantedWorkgroups / (workgroups * places));
-    const cost = workgroups * size * idleCores;
-    if (cost < best.cost) best = { size, cost };
+    const cost = workgroups * lanes * idleCores;
+    if (cost < leastCost) [best, leastCost] = [lanes, cost];
   }
-  return best.size;
+  return best;
 }
 
 /** Lanes of the workgroups of chains: those of software adapters are one vector, for which barriers are cheapest. */
@@ -74,7 +83,7 @@ export function chainLanes({ software, subgroupSize, maximumInvocations }: GpuTa
 
 /** The padding of the rows of each tensor that the kernel writes. */
 function paddingsOf(kernel: Kernel, tensors: ReadonlyMap<number, StoredTensor>): Map<number, Padding> {
-  const axis = axisName.domain(kernel.domain.length - 1);
+  const axis = kernel.domain.length - 1;
   return new Map(
     kernel.outputs.flatMap(({ tensor }): [number, Padding][] => {
       const { pitch, shape = [] } = tensors.get(tensor) ?? {};
@@ -148,8 +157,6 @@ export function subjectOf(
   };
 }
 
-const product = (steps: ReadonlyMap<string, number>): number => size([...steps.values()]);
-
 /** How the work meets the lanes. */
 interface Spread {
   readonly workgroups: number;
@@ -157,8 +164,7 @@ interface Spread {
   readonly idleLanes: number;
 }
 
-function spreadOf({ axes, chunks }: Subject, cutting: Cutting, target: GpuTarget): Spread {
-  const { threads, places } = countThreads(axes, cutting);
+function spreadOf({ threads, places }: Threads, { chunks }: Subject, target: GpuTarget): Spread {
   const lanes = chunks === undefined ? lanesFor(threads, places, target) : chainLanes(target);
   const groups = Math.ceil(threads / lanes);
   return { workgroups: chunks ?? groups * places, idleLanes: (groups * lanes) / threads };
@@ -179,8 +185,11 @@ interface WorkByGrid {
   /** What no grid goes below. */
   readonly least: Unspread;
   /** Undefined where the text would be too long. */
-  readonly on: (grid: Grid) => Work | undefined;
+  readonly on: (grid: AxisSet) => Work | undefined;
 }
+
+/** Undefined where the text is too long on every grid. */
+type WorkOf = (tiling: Tiling) => WorkByGrid | undefined;
 
 /** The cores of a software adapter. */
 const cores = 2;
@@ -189,30 +198,32 @@ export interface Prices extends Pick<Choice, "inLoops"> {
   /** What no grid goes below. */
   readonly least: number;
   /** Infinite where the text would be too long. */
-  readonly on: (grid: Grid) => number;
+  readonly on: (grid: AxisSet) => number;
 }
 
 /**
- * What the kernel costs, tiled and unrolled like this, by what is in the grid; undefined where its text is too long in any case.
+ * What the kernel costs, tiled and unrolled in some way, by what is in the grid; undefined where its text is too long in any case.
  * All grids of a tiling are priced together: most of the price is theirs in common.
  */
-export function pricesOf(subject: Subject, tiling: Tiling, target: GpuTarget, costs: Costs): Prices | undefined {
-  const works = workOf(subject, tiling, target, costs);
-  if (!works) return undefined;
+export function pricesOf(subject: Subject, target: GpuTarget, costs: Costs): (tiling: Tiling) => Prices | undefined {
+  const workOf = worksOf(subject, target, costs);
   const priceOf = ({ time, workgroups, text }: Work): number => {
     // Chains are cut so that cores are evenly busy, or into one part.
     const idleCores = Math.max(1, (subject.chunks === undefined ? wantedWorkgroups / 2 : cores) / workgroups);
     return time * idleCores + workgroups * costs.workgroup + compilationOf(text, target);
   };
-  const { inLoops } = works;
-  const { time, text } = works.least;
-  return {
-    inLoops,
-    least: time + compilationOf(text, target),
-    on: (grid) => {
-      const work = works.on(grid);
-      return work ? priceOf(work) : Infinity;
-    },
+  return (tiling) => {
+    const works = workOf(tiling);
+    if (!works) return undefined;
+    const { inLoops, least, on } = works;
+    return {
+      inLoops,
+      least: least.time + compilationOf(least.text, target),
+      on: (grid) => {
+        const work = on(grid);
+        return work ? priceOf(work) : Infinity;
+      },
+    };
   };
 }
 
@@ -223,29 +234,23 @@ export interface Duration {
 }
 
 export function durationOf(subject: Subject, choice: Choice, target: GpuTarget, costs: Costs): Duration {
-  const work = workOf(subject, choice, target, costs)?.on(choice.grid);
+  const work = worksOf(subject, target, costs)(choice)?.on(choice.grid);
   if (!work) return { time: Infinity, text: { accesses: Infinity, operations: Infinity } };
   const { time, workgroups, text } = work;
   return { time: time * Math.max(1, cores / workgroups) + workgroups * costs.workgroup, text };
 }
 
-function workOf(
-  subject: Subject,
-  { tile, unroll, roll }: Tiling,
-  target: GpuTarget,
-  costs: Costs,
-): WorkByGrid | undefined {
-  const { axes, inner, elements, depth, sums, stepOperations, elementOperations } = subject;
-  const points = product(tile);
-  const steps = points * product(unroll);
-  if (steps * sums > mostStaticProducts) return undefined;
-  const rolls = roll === undefined ? undefined : { axis: roll, step: unroll.get(roll) ?? 1 };
-  const piece = { unrolled: new Map([...tile, ...unroll]), roll: rolls };
-  const loads = inner.map((stream) => loadsOf(stream, piece, subject.broadcasts ? target.subgroupSize : 0, costs));
-  const accumulators = points * sums;
-  const unspread = (turn: Estimate, end: End): Unspread | undefined => {
+function worksOf(subject: Subject, target: GpuTarget, costs: Costs): WorkOf {
+  const { axes, elements, depth, sums, stepOperations, elementOperations } = subject;
+  const subgroupSize = subject.broadcasts ? target.subgroupSize : 0;
+  const streams = subject.inner.map((stream) => loadsOf(stream, subgroupSize, costs));
+  const ends = endsOf(subject.outer, costs);
+
+  /** `points`, `steps`: elements of the tile, and products of one sum that are unrolled. */
+  const unspread = (points: number, steps: number, turn: Estimate, end: End): Unspread | undefined => {
     const accesses = turn.accesses + end.accesses;
     if (accesses > mostStaticAccesses) return undefined;
+    const accumulators = points * sums;
     const operations = steps * stepOperations + points * elementOperations + end.held;
     const bodyLength =
       turn.instructions + accumulators * instructions.accumulator + sums * steps * instructions.multiplyAdd;
@@ -255,25 +260,47 @@ function workOf(
     const perElement = (depth * perTurn * slower) / steps + end.time / points;
     return { time: (perElement * elements) / lanesOfVector, text: { accesses, operations } };
   };
-  const leastTurn = sumOf(loads.map(leastOf));
-  const ends = endsOf(subject.outer, tile, costs).flatMap((end) => {
-    const least = unspread(leastTurn, end);
-    return least ? [{ end, least, cost: least.time + compilationOf(least.text, target) }] : [];
-  });
-  const best = cheapestOf(ends, ({ cost }) => cost)?.one;
-  if (!best) return undefined;
-  const { end, least } = best;
-  const split = axes.filter(({ name, extent, isDomain }) => isDomain && (tile.get(name) ?? 1) < extent);
-  return {
-    inLoops: end.inLoops,
-    least,
-    on: (grid) => {
-      const laneAxes = split.filter(({ name }) => !grid.has(name));
-      const turn = loads.map(({ along, own, shared }) => (isShared(along, laneAxes) ? shared : own));
-      const work = unspread(sumOf(turn), end);
-      if (!work) return undefined;
-      const spread = spreadOf(subject, { tile, grid }, target);
-      return { ...spread, ...work, time: work.time * spread.idleLanes };
-    },
+
+  return ({ tile, unroll, roll }) => {
+    const points = size(tile);
+    const steps = points * size(unroll);
+    if (steps * sums > mostStaticProducts) return undefined;
+    const unrolled = tile.map((step, axis) => step * (unroll[axis] ?? 1));
+    const loads = streams.map((loadsOfTurn) => loadsOfTurn(unrolled, roll));
+    const leastTurn = sumOf(loads, (stream) => stream.least);
+    let best: { readonly end: End; readonly least: Unspread } | undefined;
+    let bestCost = Infinity;
+    for (const end of ends(tile)) {
+      const least = unspread(points, steps, leastTurn, end);
+      const cost = least ? least.time + compilationOf(least.text, target) : Infinity;
+      if (least && cost < bestCost) [best, bestCost] = [{ end, least }, cost];
+    }
+    if (!best) return undefined;
+    const { end, least } = best;
+    const work = byShared(loads, (turn) => unspread(points, steps, turn, end));
+    return {
+      inLoops: end.inLoops,
+      least,
+      on: (grid) => {
+        const threads = countThreads(axes, { tile, grid });
+        const unspreadWork = work(threads.apart);
+        if (!unspreadWork) return undefined;
+        const spread = spreadOf(threads, subject, target);
+        return { ...spread, ...unspreadWork, time: unspreadWork.time * spread.idleLanes };
+      },
+    };
+  };
+}
+
+/** What follows from the loads of a turn by the axes that tell lanes apart: once for all by which the same loads are the same for all lanes. */
+function byShared<T>(loads: readonly Loads[], make: (turn: Estimate) => T): (apart: AxisSet) => T {
+  const known = new Map<number, T>();
+  return (apart) => {
+    const isShared = ({ along }: Loads): boolean => apart !== 0 && (apart & along) === 0;
+    let key = 0;
+    for (const stream of loads) key = 2 * key + (isShared(stream) ? 1 : 0);
+    const found = known.get(key) ?? make(sumOf(loads, (stream) => (isShared(stream) ? stream.shared : stream.own)));
+    known.set(key, found);
+    return found;
   };
 }

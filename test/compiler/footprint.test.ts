@@ -3,19 +3,23 @@
  */
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { type Footprint, footprintOf, type Movement, type Stream } from "../../compiler/schedule/footprint.ts";
+import {
+  type Footprint,
+  footprintsOf,
+  type Movement,
+  type Steps,
+  type Stream,
+} from "../../compiler/schedule/footprint.ts";
 
-type Roll = { axis: string; step: number };
-
-function countAll(stream: Stream, unrolled: ReadonlyMap<string, number>, roll: Roll | undefined): Footprint {
+function countAll(stream: Stream, unrolled: Steps, roll: number | undefined): Footprint {
   let places = stream.starts;
   for (const [axis, movement] of stream.along) {
-    const steps = Array.from({ length: unrolled.get(axis) ?? 1 }, (_, i) => stepOf(movement, i));
+    const steps = Array.from({ length: unrolled[axis] ?? 1 }, (_, i) => stepOf(movement, i));
     places = places.flatMap((place) => steps.map((step) => place + step));
   }
   const all = new Set(places);
-  const rolling = roll && stream.along.get(roll.axis);
-  const shift = roll && rolling?.kind === "stride" ? rolling.stride * roll.step : undefined;
+  const rolling = roll === undefined ? undefined : stream.along.get(roll);
+  const shift = rolling?.kind === "stride" ? rolling.stride * (unrolled[roll ?? 0] ?? 1) : undefined;
   const fresh = [...all].filter((place) => shift === undefined || !all.has(place + shift));
   const padding = stream.padding && isWhole(stream, unrolled, stream.padding.axis) ? stream.padding.elements : 0;
   const enough = stream.isStore ? 4 - padding : 2;
@@ -23,7 +27,7 @@ function countAll(stream: Stream, unrolled: ReadonlyMap<string, number>, roll: R
     fresh.filter((other) => Math.floor(other / 4) === Math.floor(place / 4)).length;
   const quads = new Set(fresh.filter((place) => inQuad(place) >= enough).map((place) => Math.floor(place / 4)));
   const isAligned = [...stream.along].every(([axis, movement]) => {
-    const step = unrolled.get(axis) ?? 1;
+    const step = unrolled[axis] ?? 1;
     const starts = Array.from({ length: Math.ceil(movement.extent / step) }, (_, i) => stepOf(movement, i * step));
     return starts.every((start) => start % 4 === 0);
   });
@@ -40,8 +44,8 @@ function stepOf(movement: Movement, i: number): number {
   return movement.kind === "stride" ? movement.stride * i : (movement.places[i] ?? 0);
 }
 
-function isWhole({ along }: Stream, unrolled: ReadonlyMap<string, number>, axis: string): boolean {
-  const extent = unrolled.get(axis) ?? 1;
+function isWhole({ along }: Stream, unrolled: Steps, axis: number): boolean {
+  const extent = unrolled[axis] ?? 1;
   return extent > 1 && extent === along.get(axis)?.extent;
 }
 
@@ -65,6 +69,7 @@ it("counts as one who looks at every element", () => {
     starts: fc.oneof(
       fc.integer({ min: -20, max: 20 }).map((start) => [start]),
       fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 3 }),
+      fc.array(fc.integer({ min: 0, max: 9000 }), { minLength: 1, maxLength: 3 }),
     ),
     isStore: fc.boolean(),
     padding: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
@@ -73,12 +78,12 @@ it("counts as one who looks at every element", () => {
   let large = 0;
   fc.assert(
     fc.property(streams, ({ moves, starts, isStore, padding, roll }) => {
-      const along = new Map(moves.map(({ movement }, i) => [`d${i}`, movement]));
-      const unrolled = new Map(moves.map(({ step }, i) => [`d${i}`, step]));
-      const padded = isStore && padding !== undefined ? { axis: "d0", elements: padding } : undefined;
-      const stream: Stream = { isStore, isGuarded: false, along, starts, padding: padded };
-      const rolls = roll && along.has("d0") ? { axis: "d0", step: unrolled.get("d0") ?? 1 } : undefined;
-      const found = footprintOf(stream, unrolled, rolls);
+      const along = new Map(moves.map(({ movement }, i) => [i, movement]));
+      const unrolled = moves.map(({ step }) => step);
+      const padded = isStore && padding !== undefined ? { axis: 0, elements: padding } : undefined;
+      const stream: Stream = { isStore, along, starts, padding: padded };
+      const rolls = roll && along.has(0) ? 0 : undefined;
+      const found = footprintsOf(stream)(unrolled, rolls);
       expect(found).toEqual(countAll(stream, unrolled, rolls));
       if (found.elements > 4) large++;
     }),

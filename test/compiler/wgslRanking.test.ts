@@ -7,7 +7,7 @@ import { analyse } from "../../compiler/schedule/analysis.ts";
 import { cheapest } from "../../compiler/schedule/cheapest.ts";
 import { candidatesForWgsl } from "../../compiler/schedule/wgsl.ts";
 import { costsOf } from "../../compiler/schedule/wgslAdapters.ts";
-import { tilings } from "../../compiler/schedule/wgslChoices.ts";
+import { gridsOf, tilings } from "../../compiler/schedule/wgslChoices.ts";
 import { pricesOf, subjectOf } from "../../compiler/schedule/wgslCosts.ts";
 import { targets } from "../support/targets.ts";
 import { subjectsOf } from "../support/tuningSubjects.ts";
@@ -56,9 +56,10 @@ describe.each(gpus)("where software is $software and subgroups are of $subgroupS
       const subject = subjectOf(kernel, analysis, tensors);
       const costs = costsOf(target);
       let best = Infinity;
-      for (const { tiling, grids } of tilings(analysis, costs, subject.sums)) {
-        const prices = pricesOf(subject, tiling, target, costs);
-        for (const cost of grids.map((grid) => prices?.on(grid) ?? Infinity)) {
+      const priceOf = pricesOf(subject, target, costs);
+      for (const tiling of tilings(analysis, costs, subject.sums)) {
+        const prices = priceOf(tiling);
+        for (const cost of gridsOf(analysis.axes, tiling.tile).map((grid) => prices?.on(grid) ?? Infinity)) {
           expect(cost).toBeGreaterThanOrEqual((prices?.least ?? 0) * (1 - 1e-12));
           best = Math.min(best, cost);
           priced++;

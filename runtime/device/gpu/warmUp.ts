@@ -62,8 +62,15 @@ export function createWarmUp(own: Compiler, helpers: () => Promise<readonly Comp
     begun.add(work);
     return work;
   };
-  const compileWaiting = async (compiler: Compiler): Promise<void> => {
+  const compileAll = async (compiler: Compiler): Promise<void> => {
     for (let work = next(compiler); work; work = next(compiler)) await work;
+  };
+  /** One kernel at a time for each: one that it could not begin yet would be missing where another has nothing left. */
+  const busy = new Map<Compiler, Promise<void>>();
+  const compileWaiting = (compiler: Compiler): Promise<void> => {
+    const work = busy.get(compiler) ?? compileAll(compiler).finally(() => busy.delete(compiler));
+    busy.set(compiler, work);
+    return work;
   };
   /** Where the first kernel was on disk, the others need no device of their own: `finish` and the first run find them. */
   const beginWaiting = async (): Promise<void> => {
@@ -87,6 +94,7 @@ export function createWarmUp(own: Compiler, helpers: () => Promise<readonly Comp
           const longest = next(own);
           if (longest && (await isSettledSoon(longest))) waiting = [];
           const others = waiting.length > 0 ? (await helpers()).map(compileWaiting) : [];
+          await longest;
           await Promise.all([compileWaiting(own), ...others]);
           await Promise.all(begun);
         })(),
