@@ -9,7 +9,7 @@ import { setV8Flags, type V8Flag } from "../runtime/v8Flags.ts";
  * until then, much of the compiler is thrown away and optimised again; and on two cores V8's optimiser takes as long as all the rest.
  */
 const flags: readonly V8Flag[] = [
-  { flag: "--interrupt-budget=600000", until: 11 },
+  { flag: "--interrupt-budget=300000", until: 11 },
   { flag: "--max-inlined-bytecode-size-cumulative=100" },
 ];
 

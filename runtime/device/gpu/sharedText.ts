@@ -19,8 +19,19 @@ export function sharedTextOf(kernel: RunnableKernel): string {
   return text;
 }
 
+/** Equal layers differ in comments only, and a kernel comes twice: when it is printed, and in its plan. */
+const renamed = new Map<string, string>();
+const mostRenamed = 500;
+
 export function sharedText(source: string): string {
   const text = source.replace(/\/\/.*$/gm, "").replace(/\n\s*\n/g, "\n");
+  const found = renamed.get(text) ?? withNumbers(text);
+  if (renamed.size >= mostRenamed) renamed.clear();
+  renamed.set(text, found);
+  return found;
+}
+
+function withNumbers(text: string): string {
   const names = new Map<string, string>();
   for (const [, name = ""] of text.matchAll(declaration)) if (!names.has(name)) names.set(name, `v${names.size}`);
   // A name that is not declared here (a built-in, a function, a parameter) could be one of the new ones.
