@@ -2,13 +2,11 @@
  * What of a kernel decides its schedule and its loops, as a text.
  *
  * In: a kernel and its tensors. Out: a key, and the kernel's tensors in the order in which the key counts them. What holds:
- * kernels of one key differ in which tensors they touch and in nothing else. Definitions are functions of coordinates, so
- * they are compared by what they give: for all coordinates at once, and at the first and the last ones.
+ * kernels of one key differ in which tensors they touch and in nothing else.
  */
 import { type Kernel, resolveStorage, type StoredTensor } from "../fusion/kernel.ts";
-import { type Index, index } from "../nest/integer.ts";
-import { describeKernel, layoutText } from "../schedule/describeKernel.ts";
-import { resultsOf, type SymbolicKernel, symbolicKernel } from "../schedule/symbolic.ts";
+import { layoutText } from "../schedule/describeKernel.ts";
+import { classOf } from "../schedule/kernelClass.ts";
 
 type Tensors = ReadonlyMap<number, StoredTensor>;
 
@@ -28,21 +26,8 @@ export function signatureOf(kernel: Kernel, tensors: Tensors): Signature {
 }
 
 function makeSignature(kernel: Kernel, tensors: Tensors): Signature {
-  const { lines, tensors: touched } = describeKernel(kernel, probes(kernel));
-  return { key: [...lines, ...describeTensors(touched, tensors)].join("\n"), tensors: touched };
-}
-
-/** The definition for all coordinates at once, and at the first and the last ones. */
-function probes(kernel: Kernel): Pick<SymbolicKernel, "bodies" | "outputs">[] {
-  const results = resultsOf(kernel);
-  const at = (place: (extent: number) => Index) => {
-    const [coordinates, along] = [kernel.domain.map(place), kernel.extents.map(place)];
-    return {
-      bodies: kernel.accumulators.map(({ body }) => body(coordinates, along)),
-      outputs: kernel.outputs.map(({ value }) => value(coordinates, results)),
-    };
-  };
-  return [symbolicKernel(kernel), at(() => index(0)), at((extent) => index(Math.max(0, extent - 1)))];
+  const { number, tensors: touched } = classOf(kernel);
+  return { key: [number, ...describeTensors(touched, tensors)].join("\n"), tensors: touched };
 }
 
 /** How tensors lie in memory, and which of them in the same memory. */

@@ -8,6 +8,7 @@ import { containsOperand } from "../fusion/inline.ts";
 import { type Kernel, storageStrides, type StoredTensor } from "../fusion/kernel.ts";
 import { type Atom, factorOf, type Index, index, offset, variable, variablesOf } from "../nest/integer.ts";
 import { box, type Test, type Value, zero } from "../value.ts";
+import { classKey, classOf } from "./kernelClass.ts";
 import { axisName } from "./schedule.ts";
 import { symbolicKernel } from "./symbolic.ts";
 
@@ -87,8 +88,29 @@ export function analyse(kernel: Kernel, tensors: Tensors): Analysis {
   const known = analyses.get(kernel);
   const isKnown = known?.of.accesses.every(({ tensor }) => sameLayout(known.tensors.get(tensor), tensors.get(tensor)));
   if (known && isKnown) return known.of;
-  const of = makeAnalysis(kernel, tensors);
+  const of = analyseOfClass(kernel, tensors);
   analyses.set(kernel, { tensors, of });
+  return of;
+}
+
+/** Analyses by class of kernel, with its tensors in the order of the class. */
+const ofClasses = new Map<string, { readonly of: Analysis; readonly tensors: readonly number[] }>();
+const mostClasses = 1000;
+
+/** That of an equal kernel, with other tensors. */
+function analyseOfClass(kernel: Kernel, tensors: Tensors): Analysis {
+  const key = classKey(kernel, tensors);
+  const own = classOf(kernel).tensors;
+  const known = ofClasses.get(key);
+  if (known) {
+    const accesses = known.of.accesses.map((access): Access => {
+      return { ...access, tensor: own[known.tensors.indexOf(access.tensor)] ?? access.tensor };
+    });
+    return { ...known.of, accesses };
+  }
+  const of = makeAnalysis(kernel, tensors);
+  if (ofClasses.size >= mostClasses) ofClasses.clear();
+  ofClasses.set(key, { of, tensors: own });
   return of;
 }
 

@@ -7,6 +7,7 @@
 import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import type { Chain } from "./chains.ts";
+import { classKey } from "./kernelClass.ts";
 import { type ChainCosts, isLong, planPricedChains } from "./pricedChains.ts";
 import { durationForWgsl } from "./wgsl.ts";
 import { compilationOf, type GpuTarget, stepsOf } from "./wgslAdapters.ts";
@@ -50,17 +51,16 @@ const nothing: Duration = { time: 0, text: noText };
 const never: Duration = { time: Infinity, text: noText };
 
 function softwareCosts(tensors: Tensors, target: GpuTarget): ChainCosts {
-  const known = new Map<Kernel, Map<number | undefined, Duration>>();
+  const known = new Map<string, Duration>();
   return {
     ...software,
     compilation: (text) => compilationOf(text, target) / sureness,
     mostBindings: target.maximumBindings,
     duration(kernel, chunks) {
       if (chunks === 1 && stepsOf(kernel) > mostStepsAlone) return never;
-      const durations = known.get(kernel) ?? new Map<number | undefined, Duration>();
-      known.set(kernel, durations);
-      const duration = durations.get(chunks) ?? durationForWgsl(kernel, tensors, target, chunks);
-      durations.set(chunks, duration);
+      const key = `${chunks} ${classKey(kernel, tensors)}`;
+      const duration = known.get(key) ?? durationForWgsl(kernel, tensors, target, chunks);
+      known.set(key, duration);
       return duration;
     },
   };
