@@ -66,7 +66,7 @@ export function streamsOf(
 }
 
 const sharedStreams = new Map<string, Stream>();
-const mostStreams = 10_000;
+const mostStreams = 2000;
 
 /** The one object for all streams that move alike. */
 function sharedStream({ starts, ...stream }: Stream): Stream {
@@ -128,10 +128,13 @@ function isAligned({ along }: Stream, steps: Steps): boolean {
 /** What the first tile touches, where so much of each axis is unrolled. `roll`: the axis whose loop keeps what its next turn would load. */
 export type Footprints = (unrolled: Steps, roll?: number) => Footprint;
 
-const counters = new WeakMap<Stream, Footprints>();
+/** Of streams that were looked at lately: each has hundreds of footprints. */
+const counters = new Map<Stream, Footprints>();
+const mostCounters = 200;
 
 export function footprintsOf(stream: Stream): Footprints {
   const known = counters.get(stream) ?? createCounter(stream);
+  if (counters.size >= mostCounters) counters.clear();
   counters.set(stream, known);
   return known;
 }

@@ -50,7 +50,18 @@ const noText = { accesses: 0, operations: 0 };
 const nothing: Duration = { time: 0, text: noText };
 const never: Duration = { time: Infinity, text: noText };
 
+const costsOfPrograms = new WeakMap<Tensors, { readonly target: GpuTarget; readonly costs: ChainCosts }>();
+
+/** Durations of a program's kernels are estimated once. */
 function softwareCosts(tensors: Tensors, target: GpuTarget): ChainCosts {
+  const found = costsOfPrograms.get(tensors);
+  if (found?.target === target) return found.costs;
+  const costs = createSoftwareCosts(tensors, target);
+  costsOfPrograms.set(tensors, { target, costs });
+  return costs;
+}
+
+function createSoftwareCosts(tensors: Tensors, target: GpuTarget): ChainCosts {
   const known = new Map<string, Duration>();
   return {
     ...software,
