@@ -9,7 +9,7 @@ import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import { type Analysis, analyse, isContraction } from "./analysis.ts";
 import { type AxisSet, has } from "./axisSet.ts";
-import { describeStream } from "./footprint.ts";
+import { describeStream } from "./streams.ts";
 import { type AxisStep, axisName, type Schedule } from "./schedule.ts";
 import { cheapest, cheapestOf } from "./cheapest.ts";
 import { divisorsOf } from "./wasm.ts";
@@ -70,35 +70,36 @@ function rank(analysis: Analysis, subject: Subject, target: GpuTarget): Ranking 
   const key = keyOf(subject, target);
   const known = rankings.get(key);
   if (known) return known;
-  const costs = costsOf(target);
-  const priceOf = pricesOf(subject, target, costs);
-  /** With the best grid of those that differ in nothing else: so that the candidates are of many kinds. */
-  const withGrid = (tiling: Tiling, grids: readonly AxisSet[]): Priced[] => {
-    const prices = priceOf(tiling);
-    const best = prices && cheapestOf(grids, prices.on);
-    return best ? [{ choice: { ...tiling, grid: best.one, inLoops: prices.inLoops }, cost: best.cost }] : [];
-  };
-  const options: Option[] = [];
-  for (const tiling of tilings(analysis, costs, subject.sums)) {
-    const least = priceOf(tiling)?.least;
-    if (least !== undefined) options.push({ tiling, least });
-  }
-  const plain = cheapest(
-    options,
-    mostCandidates,
-    ({ tiling }) => withGrid(tiling, gridsOf(analysis.axes, tiling.tile))[0],
-  );
-  const better = plain.flatMap(({ choice, cost }) =>
-    rolled(choice, analysis.axes, costs)
-      .flatMap((tiling) => withGrid(tiling, [choice.grid]))
-      .filter((other) => other.cost < cost),
-  );
-  const all = [...plain, ...better].toSorted((a, b) => a.cost - b.cost);
-  const [first = untiled, ...others] = all.slice(0, mostCandidates);
+  const [first = untiled, ...others] = search(analysis, subject, target);
   const ranked: Ranking = [first, ...others];
   if (rankings.size >= mostRankings) rankings.clear();
   rankings.set(key, ranked);
   return ranked;
+}
+
+function search(analysis: Analysis, subject: Subject, target: GpuTarget): Priced[] {
+  const { axes } = analysis;
+  const costs = costsOf(target);
+  const priceOf = pricesOf(subject, target, costs);
+  /** With the best grid of those that differ in nothing else: so that the candidates are of many kinds. */
+  const onBest = (tiling: Tiling, grids: readonly AxisSet[]): Priced | undefined => {
+    const prices = priceOf(tiling);
+    const best = prices && cheapestOf(grids, prices.on);
+    return best && { choice: { ...tiling, grid: best.one, inLoops: prices.inLoops }, cost: best.cost };
+  };
+  const options: Option[] = [];
+  for (const tiling of tilings(analysis, costs, subject.sums)) {
+    const prices = priceOf(tiling);
+    if (prices) options.push({ tiling, least: prices.least });
+  }
+  const plain = cheapest(options, mostCandidates, ({ tiling }) => onBest(tiling, gridsOf(axes, tiling.tile)));
+  const better = plain.flatMap(({ choice, cost }) =>
+    rolled(choice, axes, costs).flatMap((tiling) => {
+      const other = onBest(tiling, [choice.grid]);
+      return other && other.cost < cost ? [other] : [];
+    }),
+  );
+  return [...plain, ...better].toSorted((a, b) => a.cost - b.cost).slice(0, mostCandidates);
 }
 
 /** A kernel of a chain: a workgroup takes its chunk, so that what is the same for all lanes changes in loops. */

@@ -8,7 +8,8 @@ import type { Kernel, StoredTensor } from "../fusion/kernel.ts";
 import { size } from "../graph/graph.ts";
 import { type Analysis, type Axis, isContraction, placesOf, windowStep } from "./analysis.ts";
 import { type AxisSet, has } from "./axisSet.ts";
-import { type Padding, type Steps, type Stream, streamsOf } from "./footprint.ts";
+import type { Steps } from "./footprint.ts";
+import { type Padding, type Stream, streamsOf } from "./streams.ts";
 import { compilationOf, type Costs, type GpuTarget, instructions, type TextSize } from "./wgslAdapters.ts";
 import { type End, endsOf, type Estimate, type InLoops, type Loads, loadsOf, sumOf } from "./wgslLoads.ts";
 

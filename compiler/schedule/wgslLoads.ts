@@ -5,8 +5,9 @@
  * own and where lanes hand what they load to one another.
  */
 import { type AxisSet, setOf } from "./axisSet.ts";
-import { type Footprint, footprintsOf, type Steps, type Stream } from "./footprint.ts";
+import { type Footprint, footprintsOf, type Steps } from "./footprint.ts";
 import { leastTurns } from "./schedule.ts";
+import type { Stream } from "./streams.ts";
 import { type Costs, instructions, singleAccess } from "./wgslAdapters.ts";
 
 export interface Estimate {

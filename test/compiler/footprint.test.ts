@@ -3,13 +3,8 @@
  */
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import {
-  type Footprint,
-  footprintsOf,
-  type Movement,
-  type Steps,
-  type Stream,
-} from "../../compiler/schedule/footprint.ts";
+import { type Footprint, footprintsOf, type Steps } from "../../compiler/schedule/footprint.ts";
+import type { Movement, Stream } from "../../compiler/schedule/streams.ts";
 
 function countAll(stream: Stream, unrolled: Steps, roll: number | undefined): Footprint {
   let places = stream.starts;
