@@ -3,7 +3,7 @@
  * window, say).
  *
  * In: a kernel's accesses. Out: streams. Addresses are taken to be sums of one function for each axis. What holds: streams that move
- * alike are one object, whichever kernel they are of, so that what they touch is counted once.
+ * alike are one object, whichever kernel they are of (but for those forgotten meanwhile), so that what they touch is counted once.
  */
 import { evaluate } from "../nest/integer.ts";
 import { type Access, type Analysis, dependsOn, strideAlong } from "./analysis.ts";

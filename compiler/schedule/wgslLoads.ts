@@ -145,7 +145,7 @@ function loopedPart({ elements, quads, isAligned }: Footprint, costs: Costs): Pa
 }
 
 /** All ways of making the loads and the stores of a tile, straight on or in loops, that differ. */
-export type Ends = (tile: Steps) => readonly End[];
+type Ends = (tile: Steps) => readonly End[];
 
 /** Worked out once for all that is unrolled with a tile. */
 export function endsOf(outer: readonly Stream[], costs: Costs): Ends {
