@@ -2,7 +2,7 @@
  * Running many steps so that the device never waits for us.
  *
  * In: a way to submit steps and to wait for what is submitted. Out: all steps done, in order. What holds: while one batch
- * runs, the next one is submitted; no more than two are under way, and each takes about as long as the last one's steps say.
+ * runs, the next one is submitted; no more than two are under way, and each takes about as long as the last two say.
  */
 
 export interface PacedWork {
@@ -19,6 +19,8 @@ export interface Pace {
   /** 0 until the second batch: the first includes the driver's compilation. */
   millisecondsPerStep: number;
   warm: boolean;
+  /** A step's time by the last batch after the first. */
+  last?: number;
 }
 
 /** Short enough that drivers do not take the device for hung, long enough that waiting between batches costs nothing. */
@@ -60,7 +62,14 @@ function batchSize({ largestBatch }: PacedWork, { millisecondsPerStep, warm }: P
   return Math.max(1, Math.min(Math.floor(batchMilliseconds / millisecondsPerStep), largestBatch));
 }
 
+/**
+ * The slower of the last two batches counts: where we notice late that one ended, as on a busy machine, the next seems to
+ * take no time.
+ */
 function learn(pace: Pace, millisecondsPerStep: number): void {
-  if (pace.warm) pace.millisecondsPerStep = millisecondsPerStep;
+  if (pace.warm) {
+    pace.millisecondsPerStep = Math.max(millisecondsPerStep, pace.last ?? 0);
+    pace.last = millisecondsPerStep;
+  }
   pace.warm = true;
 }
