@@ -84,6 +84,9 @@ export function readsOf(
 const same = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((value, i) => value === b[i]);
 
+/** Whether it shares a kernel with others: not what runs late, which they would bring forward. */
+const mayJoin = ({ origin }: Node): boolean => origin.again !== true;
+
 /** What the making of a group's kernel needs to know of all groups. */
 interface Grouped {
   readonly reads: ReadonlyMap<number, ReadonlySet<number>>;
@@ -213,7 +216,7 @@ export function groupKernels(graph: Graph, storage: Storage, fuse: boolean): Ker
     reads.set(node.id, readSet);
     elsewhere.set(node.id, statesReadElsewhere(node, value));
     const reduction = isReduction(value) ? value : undefined;
-    const joined = fuse ? tryJoin(node, value, readSet) : undefined;
+    const joined = fuse && mayJoin(node) ? tryJoin(node, value, readSet) : undefined;
     const group = joined ?? {
       id: node.id,
       domain: node.shape,

@@ -1,6 +1,6 @@
 /**
  * Builds a graph node by node; equal nodes (same operator, attributes and inputs) are one node. Constants (no inputs) are
- * kept apart: each may come to lie in a place of its own.
+ * kept apart: each may come to lie in a place of its own. So is what is computed again.
  */
 import type { OperatorAttributes, OperatorName } from "../operators/operator.ts";
 import { operators } from "../operators/table.ts";
@@ -38,7 +38,7 @@ export function createGraphBuilder(name: string): GraphBuilder {
     origin: Origin,
   ): number {
     const isConstant = inputs.length === 0 && operator !== "state";
-    const key = JSON.stringify([operator, attributes, inputs, isConstant ? nodes.length : 0]);
+    const key = JSON.stringify([operator, attributes, inputs, isConstant ? nodes.length : 0, origin.again ?? false]);
     const found = known.get(key);
     if (found !== undefined) return found;
     const shape = operators[operator].shape(attributes, inputs.map(shapeOf));

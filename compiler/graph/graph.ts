@@ -17,6 +17,8 @@ export interface Origin {
   readonly line: number;
   /** `forward`, `filter gradient`, … */
   readonly role: string;
+  /** It computes what another node has computed before and what was not kept: it runs where it is read, not sooner. */
+  readonly again?: true;
 }
 
 export type Node = {

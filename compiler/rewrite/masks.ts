@@ -23,7 +23,7 @@ export const maskRule: RewriteRule = (node, context) => {
 };
 
 /** What the node is the maximum of, beside zero. */
-function givenToRelu(node: Node): number | undefined {
+export function givenToRelu(node: Node): number | undefined {
   if (node.operator !== "map") return undefined;
   const { formula } = node.attributes;
   const isRelu =
@@ -67,7 +67,7 @@ function onlyTested(formula: Formula, argument: number): boolean {
 }
 
 /** Whether a value is in memory after `time` anyway, or is computed from one that is and from much smaller ones. */
-function isKept(id: number, time: number, context: Context): boolean {
+export function isKept(id: number, time: number, context: Context): boolean {
   const { graph, readersOf } = context;
   if (readersOf(id).some((reader) => reader > time)) return true;
   const node = nodeAt(graph, id);

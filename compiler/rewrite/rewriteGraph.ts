@@ -4,8 +4,8 @@
  * In: a graph and a rule. Out: the graph with what the rule gave in place of the nodes for which it gave something. What
  * holds: a replacement has the shape of what it replaces; states and their updates stay.
  */
-import { createGraphBuilder } from "../graph/builder.ts";
-import { type Graph, InvariantError, type Node } from "../graph/graph.ts";
+import { createGraphBuilder, type GraphBuilder } from "../graph/builder.ts";
+import { type Graph, InvariantError, type Node, type Origin } from "../graph/graph.ts";
 import type { OperatorAttributes, OperatorName } from "../operators/operator.ts";
 
 /** Adds a node whose layer and line are those of the node that is replaced, and its role, if none is given. */
@@ -18,6 +18,8 @@ export type AddNode = <K extends OperatorName>(
 
 export interface RewriteContext {
   readonly add: AddNode;
+  /** Adds what an old node computes once more, from inputs in the new graph, for the node that is replaced. */
+  readonly addAgain: (node: Node, inputs: readonly number[]) => number;
   /** The replaced node's inputs, in the new graph. */
   readonly inputs: readonly number[];
   readonly shapeOf: (node: number) => readonly number[];
@@ -55,15 +57,27 @@ export function rewriteGraph(graph: Graph, rule: RewriteRule): Graph {
         ...node.origin,
         role: roleIn(node, role),
       });
-    const found = rule(node, { add, inputs, shapeOf: builder.shapeOf, graph, readersOf, placeOf });
+    const addAgain = (copied: Node, from: readonly number[]): number =>
+      addNode(builder, copied, from, { ...copied.origin, role: roleAgain(node, copied), again: true });
+    const found = rule(node, { add, addAgain, inputs, shapeOf: builder.shapeOf, graph, readersOf, placeOf });
     if (found !== undefined && builder.shapeOf(found).join() !== node.shape.join())
       throw new InvariantError(`what replaces ${node.operator} of ${node.origin.layer} has another shape`);
-    // Operator and attributes are those of one node; the union cannot say so.
-    const attributes = node.attributes as OperatorAttributes[OperatorName];
-    places[node.id] = found ?? builder.add(node.operator, attributes, inputs, node.origin);
+    places[node.id] = found ?? addNode(builder, node, inputs, node.origin);
   }
   for (const { state, value } of graph.updates) builder.update(state, placeOf(value));
   return builder.finish();
+}
+
+function addNode(builder: GraphBuilder, node: Node, inputs: readonly number[], origin: Origin): number {
+  // Operator and attributes are those of one node; the union cannot say so.
+  const attributes = node.attributes as OperatorAttributes[OperatorName];
+  return builder.add(node.operator, attributes, inputs, origin);
+}
+
+/** `tiles` of the forward pass, for `filter gradient, products`: `filter gradient, tiles again`. */
+function roleAgain(reader: Node, { origin: { role } }: Node): string {
+  const [gradient = ""] = reader.origin.role.split(",");
+  return role === "forward" ? `${gradient}, again` : `${gradient}, ${role} again`;
 }
 
 function roleIn({ origin }: Node, role: string | undefined): string {

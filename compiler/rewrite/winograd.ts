@@ -110,8 +110,8 @@ function correlate(pieces: Pieces, maps: number, filters: number, matrices: Fast
   return pieces.add("tileJoin", { ...layoutOf(pieces.plan), matrix: matrices.outputs }, [products], "maps");
 }
 
-/** Sums that threads share evenly: more of them are only more to write and to add up. */
-const wantedSums = 16;
+/** Sums that threads share evenly, of groups that stay in a cache; more of them are only more to write and to add up. */
+const wantedSums = 32;
 
 /** Groups whose products are summed at once, so that products take no more memory than the tiles that they are made of. */
 function mergedGroups({ channelsFirst }: Plan, left: readonly number[], right: readonly number[]): number {

@@ -1,6 +1,7 @@
 /** What differs between targets before printing: costs, splits and default schedules, one entry for each target. */
 import type { CostModel } from "../fusion/inline.ts";
 import type { FusedGraph, Kernel, StoredTensor } from "../fusion/kernel.ts";
+import { againRule } from "../rewrite/again.ts";
 import { maskRule } from "../rewrite/masks.ts";
 import { phaseRule } from "../rewrite/phases.ts";
 import { firstOf, type RewriteRule } from "../rewrite/rewriteGraph.ts";
@@ -65,6 +66,7 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
         phaseRule,
       ),
       maskRule,
+      againRule,
     ],
     targetFor: (_, target) => target,
     split: splitForWasm,

@@ -43,7 +43,7 @@ const smallWork = 16384;
 const mostAhead = 160;
 const mostLeft = 48;
 /** Elements that all kernels of a chain may write in a chunk. */
-const mostChunkElements = 1 << 18;
+const mostChunkElements = 1 << 19;
 
 /** Elements times steps of the reduction, with the work that outputs take. */
 function elementSteps({ domain, extents, accumulators }: Kernel, outputOperations: number): number {
@@ -194,7 +194,17 @@ function grow(open: readonly Member[], rule: ChainRule): Found {
     } else if (chain.members.some(({ use }) => depends(member.use, use))) waiting.push(member);
     else free.push(member);
   }
-  return { before, chain };
+  return { before, chain: { ...chain, members: withoutEarly(chain.members) } };
+}
+
+/** Without what is computed again and not needed in the chain: it would have to be kept. */
+function withoutEarly(members: readonly Member[]): readonly Member[] {
+  const kept: Member[] = [];
+  for (const [i, member] of [...members.entries()].toReversed()) {
+    const isLate = member.kernel.origins.some(({ again }) => again);
+    if (i === 0 || !isLate || kept.some(({ use }) => depends(use, member.use))) kept.unshift(member);
+  }
+  return kept;
 }
 
 /** Those of the free kernels that a kernel depends on, directly or not, in their order. */
@@ -240,7 +250,7 @@ function* planMembers(members: readonly Member[], rule: ChainRule): Generator<un
 function fewestChunks(chain: Growing): number {
   const most = chain.chunks;
   for (let chunks = Math.min(wantedChunks, most); chunks < most; chunks++)
-    if (most % chunks === 0 && written(chain) / chunks <= mostChunkElements / 2) return chunks;
+    if (most % chunks === 0 && written(chain) / chunks <= mostChunkElements / 4) return chunks;
   return most;
 }
 

@@ -26,6 +26,8 @@ interface Step {
   readonly rows: number;
   readonly columns: number;
   readonly inPlace: boolean;
+  /** Computed before and not kept. */
+  readonly again?: boolean;
 }
 
 const stateCount = 3;
@@ -48,9 +50,10 @@ function valueOf({ tensor, way }: Read, [row = index(0), column = index(0)]: rea
   }
 }
 
-function kernelOf({ reads, output, rows, columns, inPlace }: Step): Kernel {
+function kernelOf({ reads, output, rows, columns, inPlace, again }: Step): Kernel {
+  const origin = { layer: `t${output}`, line: 0, role: "forward" };
   return {
-    origins: [{ layer: `t${output}`, line: 0, role: "forward" }],
+    origins: [again ? { ...origin, again } : origin],
     domain: [rows, columns],
     extents: [],
     accumulators: [],
@@ -101,11 +104,12 @@ const programs: fc.Arbitrary<Step[]> = fc
       size: rowsAndColumns,
       writes: fc.nat(9),
       inPlace: fc.boolean(),
+      again: fc.boolean(),
     }),
     { minLength: 1, maxLength: 14 },
   )
   .map((all) =>
-    all.map(({ reads, size, writes, inPlace }, i): Step => {
+    all.map(({ reads, size, writes, inPlace, again }, i): Step => {
       const ownOutput = stateCount + i;
       const output = writes < stateCount ? writes : ownOutput;
       // States have the size of the first kernel.
@@ -117,7 +121,7 @@ const programs: fc.Arbitrary<Step[]> = fc
         const isOwn = producer >= 0 && (all[producer]?.writes ?? 0) >= stateCount;
         return isOwn ? [{ tensor: stateCount + producer, way }] : [];
       });
-      return { reads: made, output, rows, columns, inPlace: inPlace && output < stateCount };
+      return { reads: made, output, rows, columns, inPlace: inPlace && output < stateCount, again };
     }),
   );
 
@@ -203,6 +207,17 @@ describe.each(Object.entries(planners))("a plan %s", (name, plan) => {
         expect(earlier.output).not.toBe(later.output);
         expect(later.inPlace).toBe(false);
       });
+    });
+  });
+
+  it("computes again where it is needed, not sooner", () => {
+    check(({ steps, chains }) => {
+      for (const { kernels } of chains)
+        for (const [place, k] of kernels.entries()) {
+          const step = steps[k];
+          if (place === 0 || !step?.again) continue;
+          expect(kernels.slice(place + 1).some((later) => steps[later] && isBound(step, steps[later]))).toBe(true);
+        }
     });
   });
 

@@ -3,10 +3,12 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createGraphBuilder } from "../../compiler/graph/builder.ts";
 import { type Graph, size } from "../../compiler/graph/graph.ts";
+import { argument, larger, number, plus, times as product } from "../../compiler/operators/formula.ts";
 import { outputExtent } from "../../compiler/operators/convolution.ts";
 import { applyMatrix } from "../../compiler/operators/linearMap.ts";
 import type { ConvolutionAttributes } from "../../compiler/operators/operator.ts";
 import { evaluateGraph } from "../../compiler/reference/evaluate.ts";
+import { againRule } from "../../compiler/rewrite/again.ts";
 import { phaseRule } from "../../compiler/rewrite/phases.ts";
 import { rewriteGraph } from "../../compiler/rewrite/rewriteGraph.ts";
 import { type WinogradCosts, winogradRule } from "../../compiler/rewrite/winograd.ts";
@@ -150,6 +152,8 @@ function graphOf(
   return { graph: builder.finish(), states };
 }
 
+const samePadding = { padding: { top: 1, bottom: 1, left: 1, right: 1 }, dilation: [1, 1], groups: 1 } as const;
+
 interface Use {
   readonly batch: number;
   readonly inputs: number;
@@ -255,6 +259,52 @@ describe("rewriting", () => {
   });
 });
 
+describe("computing again", () => {
+  const attributes = { kernel: [3, 3], stride: [1, 1], ...samePadding } as const;
+  const shape = [4, 16, 8, 8];
+
+  /** A relu's maps, a convolution of them, and both its gradients, of a gradient that needs the convolution. */
+  function convolvedRelu(keepsMaps: boolean): { graph: Graph; states: Record<string, Float32Array> } {
+    const builder = createGraphBuilder("run");
+    const states: Record<string, Float32Array> = {};
+    const state = (name: string, of: readonly number[]): number => {
+      states[name] = Float32Array.from(values(of, Object.keys(states).length).data);
+      return builder.state({ name, shape: of, type: "f32" });
+    };
+    const weight = state("weight", [16, 16, 3, 3]);
+    const given = state("given", shape);
+    const relu = builder.add("map", { formula: larger(argument(0), number(0)) }, [given], origin);
+    const out = builder.add("conv", attributes, [relu, weight], origin);
+    const gradient = builder.add("map", { formula: product(argument(0), argument(0)) }, [out], origin);
+    const back = { ...origin, role: "filter gradient" };
+    const input = builder.add("convInput", { ...attributes, size: [8, 8] }, [gradient, weight], back);
+    const filters = builder.add("convWeight", attributes, [relu, gradient], back);
+    const mask = builder.add("map", { formula: plus(argument(0), argument(0)) }, [keepsMaps ? relu : given], origin);
+    for (const [name, node] of Object.entries({ out, input, filters, mask }))
+      builder.update({ name, shape: builder.shapeOf(node), type: "f32" }, node);
+    return { graph: builder.finish(), states };
+  }
+
+  const tiled = (graph: Graph): Graph => rewriteGraph(graph, winogradRule(free));
+  const repeated = (graph: Graph): string[] =>
+    graph.nodes.flatMap((node) => (node.origin.again ? [`${node.operator}: ${node.origin.role}`] : []));
+
+  it("makes tiles of the input for the filters' gradient, with the relu's maps that only tiles read, and the gradient's once", () => {
+    const { graph, states } = convolvedRelu(false);
+    const other = rewriteGraph(tiled(graph), againRule);
+    expect(repeated(other)).toEqual(["map: filter gradient, again", "tileSplit: filter gradient, tiles again"]);
+    const [found, wanted] = [evaluateGraph(other, states), evaluateGraph(tiled(graph), states)];
+    other.updates.forEach(({ value }, i) =>
+      expect(found.get(value)).toEqual(wanted.get(tiled(graph).updates[i]?.value ?? -1)),
+    );
+  });
+
+  it("reads maps that something else reads, too", () => {
+    const { graph } = convolvedRelu(true);
+    expect(repeated(rewriteGraph(tiled(graph), againRule))).toEqual(["tileSplit: filter gradient, tiles again"]);
+  });
+});
+
 describe("on the CPU device", () => {
   let device: CpuDevice;
   beforeAll(async () => {
@@ -291,5 +341,3 @@ describe("on the CPU device", () => {
     expect(largestDifference(wanted.get(backward) ?? [], found["backward"] ?? [])).toBeLessThan(5e-6);
   });
 });
-
-const samePadding = { padding: { top: 1, bottom: 1, left: 1, right: 1 }, dilation: [1, 1], groups: 1 } as const;
