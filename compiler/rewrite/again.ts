@@ -7,19 +7,23 @@
  * as large as their maps and more, and where memory is slower than a cache it takes longer to write and to read them than to
  * make them twice.
  */
-import { type Node, nodeAt } from "../graph/graph.ts";
+import { type Node, nodeAt, size } from "../graph/graph.ts";
 import { givenToRelu, isKept } from "./masks.ts";
 import type { RewriteContext, RewriteRule } from "./rewriteGraph.ts";
 
-export const againRule: RewriteRule = (node, context) => {
-  if (node.operator !== "batchMatmul") return undefined;
-  const waits = node.inputs.map((input) => waitsFor(node, input, context));
-  if (!waits.includes(true)) return undefined;
-  const inputs = node.inputs.map((input, side) =>
-    waits[side] ? tilesAgain(input, node, context) : context.placeOf(input),
-  );
-  return context.add("batchMatmul", node.attributes, inputs);
-};
+/** `mostKept`: elements of tiles that are kept, as they stay in a cache for a while. */
+export function againRule(mostKept: number): RewriteRule {
+  return (node, context) => {
+    if (node.operator !== "batchMatmul") return undefined;
+    const isLarge = (tiles: number): boolean => size(nodeAt(context.graph, tiles).shape) > mostKept;
+    const again = node.inputs.map((input) => isLarge(input) && waitsFor(node, input, context));
+    if (!again.includes(true)) return undefined;
+    const inputs = node.inputs.map((input, side) =>
+      again[side] ? tilesAgain(input, node, context) : context.placeOf(input),
+    );
+    return context.add("batchMatmul", node.attributes, inputs);
+  };
+}
 
 /** Whether tiles would be kept for a product: whatever else reads them does so before the product's other side is there. */
 function waitsFor(product: Node, tiles: number, { graph, readersOf }: RewriteContext): boolean {

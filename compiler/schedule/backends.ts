@@ -66,7 +66,8 @@ const backends: { readonly [K in Target["kind"]]: Backend<Extract<Target, { kind
         phaseRule,
       ),
       maskRule,
-      againRule,
+      // With a few small images, ResNet-20's step is 4 % faster if their tiles are kept.
+      againRule(1 << 19),
     ],
     targetFor: (_, target) => target,
     split: splitForWasm,

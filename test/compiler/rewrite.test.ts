@@ -291,7 +291,7 @@ describe("computing again", () => {
 
   it("makes tiles of the input for the filters' gradient, with the relu's maps that only tiles read, and the gradient's once", () => {
     const { graph, states } = convolvedRelu(false);
-    const other = rewriteGraph(tiled(graph), againRule);
+    const other = rewriteGraph(tiled(graph), againRule(0));
     expect(repeated(other)).toEqual(["map: filter gradient, again", "tileSplit: filter gradient, tiles again"]);
     const [found, wanted] = [evaluateGraph(other, states), evaluateGraph(tiled(graph), states)];
     other.updates.forEach(({ value }, i) =>
@@ -301,7 +301,7 @@ describe("computing again", () => {
 
   it("reads maps that something else reads, too", () => {
     const { graph } = convolvedRelu(true);
-    expect(repeated(rewriteGraph(tiled(graph), againRule))).toEqual(["tileSplit: filter gradient, tiles again"]);
+    expect(repeated(rewriteGraph(tiled(graph), againRule(0)))).toEqual(["tileSplit: filter gradient, tiles again"]);
   });
 });
 

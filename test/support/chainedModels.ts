@@ -10,6 +10,7 @@ import { fuse, makePlan, scheduleProgram, type ScheduledProgram } from "../../co
 import { size } from "../../compiler/graph/graph.ts";
 import { lowerModel, type ModelGraphs } from "../../compiler/model/lowerModel.ts";
 import { pcg3d } from "../../compiler/nest/random.ts";
+import { againRule } from "../../compiler/rewrite/again.ts";
 import { rewriteGraph } from "../../compiler/rewrite/rewriteGraph.ts";
 import { type WinogradCosts, winogradRule } from "../../compiler/rewrite/winograd.ts";
 import type { Target } from "../../compiler/target.ts";
@@ -50,7 +51,8 @@ export function programsOf(use: ModelUse, target: Target, separate: boolean): Mo
     counts: { train: 2 * use.batch, test: use.batch },
   });
   const programs = graphs.graphs.map((graph) => {
-    const rewritten = use.winograd ? rewriteGraph(graph, winogradRule(use.winograd)) : graph;
+    const rules = use.winograd ? [winogradRule(use.winograd), againRule(0)] : [];
+    const rewritten = rules.reduce(rewriteGraph, graph);
     return scheduleProgram(fuse(rewritten, { target }), target, { separate });
   });
   return { graphs, programs, target };
