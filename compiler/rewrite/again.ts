@@ -25,12 +25,12 @@ export function againRule(mostKept: number): RewriteRule {
   };
 }
 
-/** Whether tiles would be kept for a product: whatever else reads them does so before the product's other side is there. */
+/** Whether tiles would be kept for a product: whatever read them before it did so before the product's other side was there. */
 function waitsFor(product: Node, tiles: number, { graph, readersOf }: RewriteContext): boolean {
   if (nodeAt(graph, tiles).operator !== "tileSplit") return false;
-  const others = readersOf(tiles).filter((reader) => reader !== product.id);
+  const earlier = readersOf(tiles).filter((reader) => reader < product.id);
   const ready = Math.max(...product.inputs.filter((input) => input !== tiles));
-  return others.length > 0 && others.every((reader) => reader < ready);
+  return earlier.length > 0 && earlier.every((reader) => reader < ready);
 }
 
 function tilesAgain(tiles: number, product: Node, context: RewriteContext): number {
