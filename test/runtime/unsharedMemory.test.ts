@@ -75,7 +75,7 @@ describe("the CPU device without shared memory", () => {
     while (ticks < 4 && performance.now() - start < 10_000) await session.run("trainStep");
     clearInterval(timer);
     await session.close();
-    expect(ticks).toBe(4);
+    expect(ticks).toBeGreaterThanOrEqual(4);
   });
 
   it("is one thread", async () => {
