@@ -5,7 +5,7 @@
 import type { OptimizerRecipe } from "../../language/checkedProgram.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import { InvariantError, type Origin, type StateTensor } from "../graph/graph.ts";
-import { argument, type Formula, minus, number, over, plus, times, unary } from "../operators/formula.ts";
+import { argument, choose, type Formula, minus, number, over, plus, times, unary } from "../operators/formula.ts";
 
 export interface OptimizerInputs {
   readonly builder: GraphBuilder;
@@ -54,6 +54,15 @@ function decayed(decay: number): Formula {
   return decay === 0 ? argument(0) : plus(argument(0), times(number(decay), argument(1)));
 }
 
+const smallestNormal = 2 ** -126;
+
+/**
+ * Zero where float32 would be subnormal. An average whose gradient stays zero (the weights of a dead unit) shrinks until
+ * 0.9 times the smallest number rounds to itself, and stays there: processors compute with such numbers a hundred times
+ * slower, and WebAssembly can't tell them not to.
+ */
+const normal = (of: Formula): Formula => choose("less", unary("absolute", of), number(smallestNormal), number(0), of);
+
 /**
  * Kingma and Ba 2015, epsilon after the bias correction. The corrections `c = 1 - beta^t` come by the recurrence
  * `c' = beta·c + (1 - beta)`: in float32, subtracting a power close to one would lose half of their digits.
@@ -76,7 +85,7 @@ function adam(recipe: OptimizerOf<"adam">, inputs: OptimizerInputs, states: read
   const scale = map(unary("squareRoot", argument(0)), [correct(beta2, correction2)], "scale");
   const g = decayed(recipe.decay);
   const average = (beta: number, of: Formula): Formula =>
-    plus(times(number(beta), argument(2)), times(number(1 - beta), of));
+    normal(plus(times(number(beta), argument(2)), times(number(1 - beta), of)));
   const m = map(average(beta1, g), [gradient, old, builder.state(first)], "first moment");
   const v = map(average(beta2, times(g, g)), [gradient, old, builder.state(second)], "second moment");
   const denominator = plus(over(unary("squareRoot", argument(2)), argument(4)), number(epsilon));
@@ -97,7 +106,11 @@ function sgd(recipe: OptimizerOf<"sgd">, inputs: OptimizerInputs, [buffer]: read
   let direction = map(g, [gradient, old], "gradient");
   if (buffer) {
     const momentum = number(recipe.momentum);
-    const moved = map(plus(times(momentum, argument(2)), g), [gradient, old, builder.state(buffer)], "momentum");
+    const moved = map(
+      normal(plus(times(momentum, argument(2)), g)),
+      [gradient, old, builder.state(buffer)],
+      "momentum",
+    );
     builder.update(buffer, moved);
     direction = recipe.nesterov
       ? map(plus(g, times(momentum, argument(2))), [gradient, old, moved], "nesterov")

@@ -90,6 +90,38 @@ function check(found: readonly number[][][], tolerance: Tolerance): void {
   );
 }
 
+/** By how much each average shrinks in a step whose gradient is zero. */
+function fading({ name, optimizer }: OptimizerCase): [string, number][] {
+  if (optimizer.kind === "sgd")
+    return optimizer.momentum > 0 ? [[`${name} optimizer.momentum_buffer`, optimizer.momentum]] : [];
+  return [
+    [`${name} optimizer.exp_avg`, optimizer.beta1],
+    [`${name} optimizer.exp_avg_sq`, optimizer.beta2],
+  ];
+}
+
+/** One step with zero gradients: averages that would become subnormal are zero then, larger ones shrink. */
+async function checkFading(step: Step): Promise<void> {
+  const smallestNormal = 2 ** -126;
+  const built = cases.map(graphOf);
+  const states: States = {};
+  for (const { name, shape } of built.flatMap(({ own }) => own)) states[name] = new Float64Array(size(shape));
+  for (const { name, optimizer } of cases) {
+    states[`${name} rate`] = [optimizer.learningRate];
+    states[`${name} gradient`] = new Float64Array(length);
+  }
+  const averages = cases.flatMap(fading);
+  for (const [name] of averages) states[name] = repeated([smallestNormal, -smallestNormal, 1e-30, -1e-30]);
+  const graphs = built.map(({ graph }) => graph);
+  const after = await step(graphs, states);
+  for (const [name, factor] of averages)
+    expectClose(name, Array.from(after[name] ?? []), repeated([0, 0, factor * 1e-30, -factor * 1e-30]), {
+      relative: 1e-6,
+      ofLargest: 0,
+      absolute: 0,
+    });
+}
+
 /** A step is of the size of the learning rate, and its float32 rounds a few times. */
 const float32: Tolerance = { relative: 4e-7, ofLargest: 0, absolute: 2e-7 };
 
@@ -102,12 +134,14 @@ describe("optimizers do what torch.optim does", () => {
 
   it("on the reference", async () => {
     check(await descend(onReference), { relative: 1e-8, ofLargest: 0, absolute: 1e-12 });
+    await checkFading(onReference);
   });
 
   it("on the CPU device", async () => {
     const device = await openCpuDevice({ threads: 2 });
     try {
       check(await descend(onDevice(device)), float32);
+      await checkFading(onDevice(device));
     } finally {
       await device.close();
     }
@@ -117,6 +151,7 @@ describe("optimizers do what torch.optim does", () => {
     const device = await openGpuDevice({ allowSoftware: true });
     try {
       check(await descend(onDevice(device)), float32);
+      await checkFading(onDevice(device));
     } finally {
       await device.close();
     }
