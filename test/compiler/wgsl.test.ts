@@ -16,11 +16,12 @@ function sample(name: string, options = none): string {
   return printWgsl(found.nest, options).source;
 }
 
-/** The statements of `main`, without indentation. */
+/** The statements of `main`, without indentation and without what names the lane. */
 function body(nest: LoopNest, options = none): string[] {
   const lines = printWgsl(nest, options).source.trimEnd().split("\n");
   const start = lines.findLastIndex((line) => line.endsWith(") {") && !line.startsWith(" "));
-  return lines.slice(start + 1, -1).map((line) => line.slice(2));
+  const statements = lines.slice(start + 1, -1).map((line) => line.slice(2));
+  return statements.filter((line) => line !== "let lane = localId.x;");
 }
 
 describe("printWgsl", () => {
@@ -35,9 +36,10 @@ describe("printWgsl", () => {
 @compute @workgroup_size(16)
 fn main(
   @builtin(workgroup_id) workgroupId: vec3u,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(local_invocation_id) localId: vec3u,
 ) {
   let workgroup = workgroupId.x;
+  let lane = localId.x;
   let at0 = 16u * workgroup + lane;
   let x0 = x[at0];
   let bias0 = bias[0u];
@@ -62,8 +64,9 @@ fn main(
 
 @compute @workgroup_size(49)
 fn main(
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(local_invocation_id) localId: vec3u,
 ) {
+  let lane = localId.x;
   let y = lane / 7u;
   let x = lane % 7u;
   var sum: f32 = 0.0;

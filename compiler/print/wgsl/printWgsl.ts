@@ -15,7 +15,7 @@ import { countAccesses } from "../../nest/countAccesses.ts";
 import { collectUses } from "./layout.ts";
 import { createNamer } from "./names.ts";
 import type { Printer, WgslOptions } from "./state.ts";
-import { layoutOf, zeroName } from "./state.ts";
+import { layoutOf, localName, zeroName } from "./state.ts";
 import { printBlock } from "./statements.ts";
 
 /** WebGPU's limit of workgroups in one dimension. */
@@ -85,7 +85,7 @@ function printSections(nest: LoopNest, options: WgslOptions): Sections {
 }
 
 function createPrinter(nest: LoopNest, options: WgslOptions, usedOnce: ReadonlySet<string> | undefined): Printer {
-  const reserved = [workgroupName, laneName, subgroupLaneName, zeroName];
+  const reserved = [workgroupName, laneName, subgroupLaneName, zeroName, localName];
   return {
     nest,
     options,
@@ -175,10 +175,12 @@ function entryPoint(printer: Printer, body: readonly string[]): string {
   const memories = nest.scratch.flatMap((scratch) =>
     scratch.perLane ? [`var ${printer.namer.of(scratch.name)}: ${scratchType(printer, scratch)};`] : [],
   );
-  const lines = [...(needsWorkgroup ? guard : []), ...zero, ...memories, ...body];
+  // Workgroups have one dimension. lavapipe works out local_invocation_index by forty divisions, a coordinate by eight.
+  const lane = uses(body, laneName) ? [`let ${laneName} = ${localName}.x;`] : [];
+  const lines = [...(needsWorkgroup ? guard : []), ...lane, ...zero, ...memories, ...body];
   const inputs = [
     ...(needsWorkgroup || needsZero ? ["  @builtin(workgroup_id) workgroupId: vec3u,"] : []),
-    ...(uses(lines, laneName) ? [`  @builtin(local_invocation_index) ${laneName}: u32,`] : []),
+    ...(lane.length > 0 ? [`  @builtin(local_invocation_id) ${localName}: vec3u,`] : []),
     ...(uses(lines, subgroupLaneName) ? [`  @builtin(subgroup_invocation_id) ${subgroupLaneName}: u32,`] : []),
   ];
   const signature = inputs.length > 0 ? ["fn main(", ...inputs, ") {"] : ["fn main() {"];

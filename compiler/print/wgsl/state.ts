@@ -24,6 +24,8 @@ export interface WgslOptions {
 
 /** An integer that is 0, which the driver does not know (loops that it must not unroll). */
 export const zeroName = "zero";
+/** The lane's place in its workgroup, as a vector. */
+export const localName = "localId";
 
 /** How tightly the outermost operator of a text binds, by WGSL's grammar (which lets `&` and `<<` take only unaries). */
 export const precedence = { bitwise: 0, logical: 1, relational: 2, shift: 3, sum: 4, product: 5, unary: 6, primary: 7 };
