@@ -6,7 +6,7 @@ import { laneName, type LoopNest, type Statement, workgroupName } from "../../co
 import { printNest } from "../../compiler/nest/printNest.ts";
 import { verifyNest } from "../../compiler/nest/verifyNest.ts";
 import { printWgsl } from "../../compiler/print/wgsl/printWgsl.ts";
-import { binary, load } from "./nestSamples.ts";
+import { binary, load } from "./nestForms.ts";
 import { runNest } from "./wasmSupport.ts";
 
 const workgroups = 3;

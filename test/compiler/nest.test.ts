@@ -9,10 +9,11 @@ import type { NestBuffer } from "../../compiler/nest/nestMemory.ts";
 import { printNest, printNumber } from "../../compiler/nest/printNest.ts";
 import { uniform } from "../../compiler/nest/random.ts";
 import { verifyNest } from "../../compiler/nest/verifyNest.ts";
-import * as s from "./nestSamples.ts";
+import * as s from "./nestForms.ts";
+import { samples } from "./nestSamples.ts";
 
-function run(name: keyof typeof s.samples): { before: Record<string, NestBuffer>; after: Record<string, NestBuffer> } {
-  const sample = s.samples[name]?.();
+function run(name: keyof typeof samples): { before: Record<string, NestBuffer>; after: Record<string, NestBuffer> } {
+  const sample = samples[name]?.();
   if (!sample) throw new Error(`no sample ${name}`);
   const after = sample.buffers();
   interpretNest(sample.nest, after, sample.subgroupSize ? { subgroupSize: sample.subgroupSize } : {});
@@ -287,7 +288,7 @@ describe("verifyNest refuses", () => {
   });
 
   it("nothing of the samples", () => {
-    for (const make of Object.values(s.samples)) verifyNest(make().nest);
+    for (const make of Object.values(samples)) verifyNest(make().nest);
   });
 
   it("no barrier under a condition that the whole workgroup shares", () => {
@@ -301,7 +302,7 @@ describe("verifyNest refuses", () => {
 
 describe("printNest", () => {
   it("prints a nest", () => {
-    const sample = s.samples["window"]?.();
+    const sample = samples["window"]?.();
     expect(sample && printNest(sample.nest)).toBe(`kernel conv 3x3 (line 3): forward
   # map [7, 7], filter [3, 3], zero padding 1
   1 workgroups of 49 lanes

@@ -7,7 +7,7 @@ import { add, clamp, divide, index, multiply, remainder, variable } from "../../
 import type { Comparison, Condition, Expression, LoopNest, Statement } from "../../compiler/nest/loopNest.ts";
 import { laneName, workgroupName } from "../../compiler/nest/loopNest.ts";
 import { uniform } from "../../compiler/nest/random.ts";
-import * as s from "./nestSamples.ts";
+import * as s from "./nestForms.ts";
 
 const lanes = 8;
 const workgroups = 2;

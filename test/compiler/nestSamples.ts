@@ -2,7 +2,6 @@
  * Hand-written loop nests, one for each thing that a nest can say, with inputs. The interpreter's results for them are
  * checked against plain TypeScript, and a device's results against the interpreter's.
  */
-import type { Index, Variable } from "../../compiler/nest/integer.ts";
 import {
   add,
   clamp,
@@ -15,17 +14,30 @@ import {
   subtract,
   variable,
 } from "../../compiler/nest/integer.ts";
-import type {
-  BinaryOperator,
-  Binding,
-  Condition,
-  Expression,
-  LoopNest,
-  Statement,
-  UnaryOperator,
-} from "../../compiler/nest/loopNest.ts";
+import type { BinaryOperator, Condition, LoopNest, Statement, UnaryOperator } from "../../compiler/nest/loopNest.ts";
 import { laneName, subgroupLaneName, workgroupName } from "../../compiler/nest/loopNest.ts";
 import type { NestBuffer } from "../../compiler/nest/nestMemory.ts";
+import {
+  accumulator,
+  asFloat,
+  assign,
+  binary,
+  inRange,
+  letFloat,
+  letIndex,
+  load,
+  loop,
+  multiplyAdd,
+  nest,
+  number,
+  read,
+  readwrite,
+  reference,
+  select,
+  store,
+  unary,
+  values,
+} from "./nestForms.ts";
 
 export interface NestSample {
   readonly nest: LoopNest;
@@ -37,76 +49,8 @@ export interface NestSample {
   readonly subgroupSize?: number;
 }
 
-// --- short forms ------------------------------------------------------------------------------------------------
-
-export const number = (value: number): Expression => ({ kind: "constant", value });
-export const reference = (name: string): Expression => ({ kind: "reference", name });
-export const load = (buffer: string, at: Index): Expression => ({ kind: "load", buffer, index: at });
-export const asFloat = (value: Index): Expression => ({ kind: "index", index: value });
-export const unary = (operator: UnaryOperator, operand: Expression): Expression => ({
-  kind: "unary",
-  operator,
-  operand,
-});
-export const binary = (operator: BinaryOperator, left: Expression, right: Expression): Expression => ({
-  kind: "binary",
-  operator,
-  left,
-  right,
-});
-export const multiplyAdd = (a: Expression, b: Expression, c: Expression): Expression => ({
-  kind: "multiplyAdd",
-  a,
-  b,
-  c,
-});
-export const select = (condition: Condition, then: Expression, otherwise: Expression): Expression => ({
-  kind: "select",
-  condition,
-  // oxlint-disable-next-line unicorn/no-thenable -- the nest's word for it; nobody awaits an expression
-  then,
-  otherwise,
-});
-export const inRange = (at: Index, minimum: number, maximum: number): Condition => ({
-  kind: "inRange",
-  index: at,
-  minimum,
-  maximum,
-});
-export const letFloat = (name: string, value: Expression): Statement => ({ kind: "let", name, value });
-export const letIndex = (name: Variable, value: Index): Statement => ({ kind: "letIndex", variable: name, value });
-export const accumulator = (name: string, initial: Expression): Statement => ({ kind: "variable", name, initial });
-export const assign = (name: string, value: Expression): Statement => ({ kind: "assign", name, value });
-export const store = (buffer: string, at: Index, value: Expression, where?: Condition): Statement =>
-  where ? { kind: "store", buffer, index: at, value, where } : { kind: "store", buffer, index: at, value };
-export const loop = (counter: Variable, count: number, body: Statement[]): Statement => ({
-  kind: "loop",
-  variable: counter,
-  count,
-  body,
-});
-
-export function read(name: string, length: number, type: Binding["type"] = "f32"): Binding {
-  return { name, type, access: "read", length };
-}
-
-export function readwrite(name: string, length: number, type: Binding["type"] = "f32"): Binding {
-  return { name, type, access: "readwrite", length };
-}
-
-export function nest(name: string, parts: Partial<LoopNest>): LoopNest {
-  return { name, header: [], bindings: [], scratch: [], workgroups: 1, lanes: 8, body: [], ...parts };
-}
-
-/** `length` values that look random, between -1 and 1. */
-export function values(length: number, seed = 1): Float32Array {
-  return Float32Array.from({ length }, (_, i) => Math.sin((i + 1) * 12.9898 * seed) % 1);
-}
-
 const lanes = (count: number) => index(variable(laneName, count));
 const groups = (count: number) => index(variable(workgroupName, count));
-
-// --- samples ----------------------------------------------------------------------------------------------------
 
 /** 100 elements in two workgroups of 64: the last lanes are masked. */
 function guarded(): NestSample {

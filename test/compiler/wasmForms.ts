@@ -14,7 +14,7 @@ import {
 } from "../../compiler/nest/integer.ts";
 import type { Condition, Expression, LoopNest, Statement } from "../../compiler/nest/loopNest.ts";
 import { laneName, workgroupName } from "../../compiler/nest/loopNest.ts";
-import { select } from "./nestSamples.ts";
+import { select } from "./nestForms.ts";
 
 type Replace = (value: Index) => Index;
 

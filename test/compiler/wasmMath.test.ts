@@ -4,7 +4,7 @@ import { applyBinary, applyUnary } from "../../compiler/nest/arithmetic.ts";
 import { index, variable } from "../../compiler/nest/integer.ts";
 import { add, multiply } from "../../compiler/nest/integer.ts";
 import { laneName, type UnaryOperator, workgroupName } from "../../compiler/nest/loopNest.ts";
-import * as s from "./nestSamples.ts";
+import * as s from "./nestForms.ts";
 import { hasRelaxedSimd, runNest } from "./wasmSupport.ts";
 
 const special = [0, -0, Infinity, -Infinity, NaN, 1, -1, 2 ** -149, -(2 ** -149), 2 ** -126, 3.4e38, -3.4e38];

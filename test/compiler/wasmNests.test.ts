@@ -25,7 +25,7 @@ import {
 import type { NestBuffer } from "../../compiler/nest/nestMemory.ts";
 import { fencedPieces } from "../../compiler/print/wasm/fences.ts";
 import { printWasmModule } from "../../compiler/print/wasm/printWasm.ts";
-import * as s from "./nestSamples.ts";
+import * as s from "./nestForms.ts";
 import { engines, runNest } from "./wasmSupport.ts";
 
 const lane = index(variable(laneName, 4));

@@ -5,13 +5,14 @@ import type { LoopNest, Statement } from "../../compiler/nest/loopNest.ts";
 import { laneName, subgroupLaneName, workgroupName } from "../../compiler/nest/loopNest.ts";
 import { printWgsl, workgroupGrid } from "../../compiler/print/wgsl/printWgsl.ts";
 import type { WgslOptions } from "../../compiler/print/wgsl/state.ts";
-import * as s from "./nestSamples.ts";
+import * as s from "./nestForms.ts";
+import { samples } from "./nestSamples.ts";
 
 const none: WgslOptions = { subgroups: false, subgroupSize: 0 };
 const eight = { subgroups: true, subgroupSize: 8 };
 
 function sample(name: string, options = none): string {
-  const found = s.samples[name]?.();
+  const found = samples[name]?.();
   if (!found) throw new Error(`no sample ${name}`);
   return printWgsl(found.nest, options).source;
 }
@@ -105,7 +106,7 @@ fn main(
   });
 
   it("asks for subgroups only where a kernel uses them", () => {
-    const find = (name: string) => s.samples[name]?.().nest ?? s.nest("none", {});
+    const find = (name: string) => samples[name]?.().nest ?? s.nest("none", {});
     expect(printWgsl(find("window"), eight).features).toEqual([]);
     expect(printWgsl(find("oneSum"), none).features).toEqual([]);
     const { source, features } = printWgsl(find("oneSum"), eight);

@@ -11,7 +11,7 @@ import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpuDevic
 import { startNodeThread } from "../../runtime/device/cpu/nodeThread.ts";
 import { startThreads } from "../../runtime/device/cpu/pool.ts";
 import type { Command } from "../../runtime/device/cpu/thread.ts";
-import * as s from "../compiler/nestSamples.ts";
+import * as s from "../compiler/nestForms.ts";
 import { bytesOfArray, planOf, runOnCpu } from "./cpuSupport.ts";
 
 const lane = index(variable(laneName, 4));

@@ -6,7 +6,7 @@ import type { ExecutionPlan } from "../../compiler/plan/plan.ts";
 import { describeGpu } from "../../runtime/device/gpu/adapter.ts";
 import type { GpuDevice } from "../../runtime/device/gpu/gpuDevice.ts";
 import { openGpuDevice } from "../../runtime/device/gpu/gpuDevice.ts";
-import * as s from "../compiler/nestSamples.ts";
+import * as s from "../compiler/nestForms.ts";
 import { runBundled } from "./gpuProcess.ts";
 import { hasAdapter, planOf } from "./gpuSupport.ts";
 
