@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { stageNames } from "../../cli/commands/explain.ts";
+import { root } from "../../scripts/bundle.mjs";
 import { smallProgram, useCli } from "./cliSupport.ts";
 
 const cli = useCli();
@@ -143,4 +144,18 @@ test("doctor reports and never fails", async () => {
   expect(out).toContain("CPU device (WebAssembly SIMD)");
   expect(out).toContain("GPU device (WebGPU)");
   expect(out).toMatch(/cnnc train (uses|finds)/);
+});
+
+test("the README's examples of check and explain are what they print", async () => {
+  const text = await readFile(join(root, "README.md"), "utf8");
+  const examples = [...text.matchAll(/^\$ npx cnnc ((?:check|explain) .*)\n([^]*?)```/gm)];
+  expect(examples.length).toBeGreaterThan(1);
+  for (const [, command = "", shown = ""] of examples) {
+    const args = command.split(" ").map((word) => (word.endsWith(".cnn") ? join(root, word) : word));
+    const { code, out } = await cli.run(args);
+    expect({ code, start: out.trim().slice(0, shown.trim().length) }, command).toEqual({
+      code: 0,
+      start: shown.trim(),
+    });
+  }
 });
